@@ -1,0 +1,57 @@
+/**
+ * What all commands share: the one place that prints results and errors and turns an error into an exit code.
+ * Results go to stdout; progress and errors go to stderr. With `--json` stdout gets exactly one object, error or not.
+ * Nothing heavy is imported here, because oclif loads every command to print the help.
+ */
+import {Command, Errors} from '@oclif/core'
+
+import {describeFailure} from './failure.js'
+import {printFailure} from './print-failure.js'
+import {createReporter, type Reporter} from './progress.js'
+
+export abstract class BaseCommand extends Command {
+  static override enableJsonFlag = true
+
+  #reporter: Reporter | null = null
+
+  /** A line of the result. Silent with `--json`. */
+  protected out(line = ''): void {
+    this.write(`${line}\n`)
+  }
+
+  /** A piece of the result, for text that arrives token by token. Silent with `--json`. */
+  protected write(text: string): void {
+    if (!this.jsonEnabled()) process.stdout.write(text)
+  }
+
+  /** Spinner, bar and notes on stderr; the same reporter at every call. */
+  protected async progress(): Promise<Reporter> {
+    this.#reporter ??= await createReporter({env: process.env, platform: process.platform, stream: process.stderr})
+    return this.#reporter
+  }
+
+  /** Prints the error and leaves with its exit code; oclif prints nothing for the ExitError that `exit` throws. */
+  protected override async catch(error: Error): Promise<never> {
+    this.#reporter?.stop()
+    if (error instanceof Errors.ExitError) throw error
+
+    const failure = describeFailure(error, {
+      argv: this.argv,
+      bin: this.config.bin,
+      command: (this.id ?? '').replaceAll(':', ' '),
+      parsed: this.parsed,
+    })
+    await printFailure(failure, error, this.jsonEnabled())
+    return this.exit(failure.exit)
+  }
+
+  protected override async finally(error: Error | undefined): Promise<void> {
+    this.#reporter?.stop()
+    await super.finally(error)
+  }
+
+  /** oclif colours JSON token by token, which takes half a second for the ids of a long text. */
+  protected override logJson(json: unknown): void {
+    process.stdout.write(`${JSON.stringify(json, null, 2)}\n`)
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * tokenizer.json and tokenizer_config.json as checked JSON, before a tokenizer is made of them. Checked is what makes the difference
+ * between a clear message and a TypeError later: the parts that are used here and the ones that the tokenizer library reads unguarded.
+ */
+import {readFile, stat} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {type Fault, FileError} from '../errors.js'
+import {isJsonObject, type JsonObject, kindOf} from './json-value.js'
+
+export interface TokenizerFiles {
+  /** The path of tokenizer.json, for messages. */
+  readonly path: string
+  readonly tokenizer: JsonObject
+  readonly config: JsonObject
+  /** Token text to id, added tokens included. */
+  readonly vocabulary: ReadonlyMap<string, number>
+  /** null where none is declared. */
+  readonly eosToken: string | null
+}
+
+const missingHint =
+  'copy tokenizer.json and tokenizer_config.json from where the model came from, or let transformers write them: AutoTokenizer, save_pretrained'
+const eosPlace = 'tokenizer_config.json eos_token'
+
+export async function readTokenizerFiles(modelDirectory: string): Promise<TokenizerFiles> {
+  const path = join(modelDirectory, 'tokenizer.json')
+  const tokenizer = await readJson(path)
+  if (tokenizer === null) {
+    const isDirectory = (await stat(modelDirectory).catch(() => null))?.isDirectory() ?? false
+    if (isDirectory) throw new FileError(`${path} is missing: text needs it to become tokens.`, {hint: missingHint})
+    throw new FileError(`${modelDirectory}: no such directory.`, {hint: 'give the directory of a model'})
+  }
+
+  const config = (await readJson(join(modelDirectory, 'tokenizer_config.json'))) ?? {}
+  const faults: Fault[] = []
+  const vocabulary = collectVocabulary(tokenizer, faults)
+  const eosToken = declaredToken(config.eos_token, faults)
+  if (faults.length === 0 && eosToken !== null && !vocabulary.has(eosToken)) {
+    faults.push({where: eosPlace, message: `${JSON.stringify(eosToken)} is not in the vocabulary`})
+  }
+
+  if (faults.length === 0) return {path, tokenizer, config, vocabulary, eosToken}
+  throw new FileError(`The tokenizer in ${modelDirectory} is damaged.`, {faults, hint: missingHint})
+}
+
+/** An object out of a file; null if there is no such file. */
+async function readJson(path: string): Promise<JsonObject | null> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    const {code} = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null
+    throw new FileError(`${path} cannot be read (${String(code)}).`, {cause: error})
+  }
+
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    const reason = (error as SyntaxError).message
+    throw new FileError(`${path} is not valid JSON: ${reason}.`, {cause: error, hint: missingHint})
+  }
+
+  if (isJsonObject(value)) return value
+  throw new FileError(`${path}: expected a JSON object, got ${kindOf(value)}.`, {hint: missingHint})
+}
+
+/** The vocabulary is an object of ids (BPE, WordPiece) or a list of [token, score] pairs (Unigram). */
+function collectVocabulary(tokenizer: JsonObject, faults: Fault[]): Map<string, number> {
+  const vocabulary = new Map<string, number>()
+  const bad: Entry[] = []
+  for (const entry of [...modelTokens(tokenizer.model, faults), ...addedTokens(tokenizer, faults)]) {
+    const [token, id] = entry
+    if (typeof token === 'string' && Number.isInteger(id) && Number(id) >= 0) vocabulary.set(token, Number(id))
+    else bad.push(entry)
+  }
+
+  if (bad.length > 0) {
+    const message = `expected tokens with whole numbers, got ${JSON.stringify(bad[0])}; such entries: ${bad.length}`
+    faults.push({where: 'tokenizer.json vocabulary', message})
+  }
+
+  return vocabulary
+}
+
+type Entry = readonly [token: unknown, id: unknown]
+
+function modelTokens(model: unknown, faults: Fault[]): Entry[] {
+  const entries = field(model, 'vocab')
+  if (isJsonObject(entries)) return Object.entries(entries)
+  if (Array.isArray(entries)) return entries.map((entry: unknown, id) => [Array.isArray(entry) ? entry[0] : entry, id])
+  faults.push({where: 'tokenizer.json model.vocab', message: 'is missing; expected the vocabulary'})
+  return []
+}
+
+function addedTokens(tokenizer: JsonObject, faults: Fault[]): Entry[] {
+  const {added_tokens: tokens = []} = tokenizer
+  if (Array.isArray(tokens)) return tokens.map((token) => [field(token, 'content'), field(token, 'id')])
+  faults.push({where: 'tokenizer.json added_tokens', message: `expected an array, got ${kindOf(tokens)}`})
+  return []
+}
+
+/** A special token is written as its text or as `{content}`. */
+function declaredToken(value: unknown, faults: Fault[]): string | null {
+  if (value === undefined || value === null) return null
+  const text = isJsonObject(value) ? value.content : value
+  if (typeof text === 'string') return text
+  faults.push({where: eosPlace, message: `expected a string or {content}, got ${kindOf(value)}`})
+  return null
+}
+
+function field(value: unknown, key: string): unknown {
+  return isJsonObject(value) ? value[key] : undefined
+}

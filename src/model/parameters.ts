@@ -1,0 +1,44 @@
+/** Names and shapes of every tensor of a Mamba checkpoint, as transformers' MambaForCausalLM writes them. */
+import {type MambaConfig} from './config.js'
+
+export const EMBEDDINGS = 'backbone.embeddings.weight'
+export const HEAD = 'lm_head.weight'
+export const FINAL_NORM = 'backbone.norm_f.weight'
+
+/** 'layers.3.mixer.x_proj' and a parameter's name → 'backbone.layers.3.mixer.x_proj.weight'. */
+export function checkpointName(site: string, parameter: string): string {
+  return `backbone.${site}.${parameter}`
+}
+
+/** The projections of one layer with their sizes: [name, outputs, inputs]. */
+export function projections(config: MambaConfig): readonly (readonly [string, number, number])[] {
+  const {hidden, inner, states, timeStepRank} = config
+  return [
+    ['in_proj', 2 * inner, hidden],
+    ['x_proj', timeStepRank + 2 * states, inner],
+    ['dt_proj', inner, timeStepRank],
+    ['out_proj', hidden, inner],
+  ]
+}
+
+/** Every tensor that the checkpoint must hold. */
+export function parameterShapes(config: MambaConfig): ReadonlyMap<string, readonly number[]> {
+  const {convBias, convWidth, hidden, inner, layers, projectionBias, states, tied, vocabulary} = config
+  const shapes = new Map<string, readonly number[]>([[EMBEDDINGS, [vocabulary, hidden]]])
+  for (let layer = 0; layer < layers; layer++) {
+    const mixer = (name: string, shape: readonly number[]): unknown =>
+      shapes.set(checkpointName(`layers.${layer}.mixer`, name), shape)
+    shapes.set(checkpointName(`layers.${layer}`, 'norm.weight'), [hidden])
+    for (const [name, outputs, inputs] of projections(config)) {
+      mixer(`${name}.weight`, [outputs, inputs])
+      if (name === 'dt_proj' || (projectionBias && name !== 'x_proj')) mixer(`${name}.bias`, [outputs])
+    }
+    mixer('conv1d.weight', [inner, 1, convWidth])
+    if (convBias) mixer('conv1d.bias', [inner])
+    mixer('A_log', [inner, states])
+    mixer('D', [inner])
+  }
+  shapes.set(FINAL_NORM, [hidden])
+  if (!tied) shapes.set(HEAD, [vocabulary, hidden])
+  return shapes
+}

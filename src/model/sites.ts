@@ -1,0 +1,87 @@
+/**
+ * The seam between model and adapters. The model asks its sites for every projection, convolution, scan and plain
+ * parameter; it has no notion of an adapter. Adapters implement sites around other sites.
+ */
+import * as tf from '@tensorflow/tfjs-core'
+import {adaptedLinear, type LowRankUpdate} from '../ops/adapted-linear/adapted-linear.js'
+import {type ConvInputs, type ConvOutputs} from '../ops/causal-conv/causal-conv.js'
+import {type ScanInputs, type ScanOutputs} from '../ops/selective-scan/selective-scan.js'
+import {checkpointName} from './parameters.js'
+import {type Weights} from './weights.js'
+
+/** A low-rank update of some outputs of a projection: y[…, from:to] += scale · (dropout(x) Aᵀ) Bᵀ. */
+export interface LowRankTerm {
+  readonly down: tf.Tensor2D // A (r, in)
+  readonly up: tf.Tensor2D // B (to − from, r)
+  readonly scale: number
+  readonly from: number
+  readonly to: number
+  /** x after dropout, of x's shape; null is x itself */
+  readonly dropped: tf.Tensor3D | null
+}
+
+export interface Sites {
+  /** One projection, e.g. 'layers.3.mixer.x_proj', bias included: (B, L, in) → (B, L, out). */
+  linear(name: string, x: tf.Tensor3D, terms?: readonly LowRankTerm[]): tf.Tensor3D
+  /** One layer's convolution. inputs.window is null at the start of a sequence. */
+  conv(layer: number, inputs: ConvInputs, run: (inputs: ConvInputs) => ConvOutputs): ConvOutputs
+  /** One layer's scan. inputs.h0 is null at the start of a sequence. */
+  scan(layer: number, inputs: ScanInputs, run: (inputs: ScanInputs) => ScanOutputs): ScanOutputs
+  /** A plain parameter by its checkpoint name (A_log, D, conv1d.weight, a bias, a norm) on its way into the forward pass. */
+  parameter(name: string, value: tf.Tensor): tf.Tensor
+}
+
+/** The sites of the bare model. */
+export function baseSites(weights: Weights): Sites {
+  return {
+    conv: (_layer, inputs, run) => run(inputs),
+    linear(name, x, terms = []) {
+      const {transposed, weight} = weights.matrix(checkpointName(name, 'weight'))
+      const biasName = checkpointName(name, 'bias')
+      const bias = weights.has(biasName) ? (weights.get(biasName) as tf.Tensor1D) : null
+      const [first = null, ...others] = stackTerms(terms, weight.shape[0])
+      const y = adaptedLinear<tf.Tensor3D>({bias, update: first, weight, weightTransposed: transposed, x})
+      // Updates with dropout of their own cannot share one product with the rest.
+      return others.reduce((sum, update) => tf.add(sum, lowRank(update, x)), y)
+    },
+    parameter: (_name, value) => value,
+    scan: (_layer, inputs, run) => run(inputs),
+  }
+}
+
+/** (x′ Aᵀ) Bᵀ alone: the down product as a linear layer, the up product as another. */
+function lowRank({down, up, x: dropped}: LowRankUpdate, x: tf.Tensor3D): tf.Tensor3D {
+  const plain = {bias: null, update: null, weightTransposed: null}
+  const inner = adaptedLinear<tf.Tensor3D>({...plain, weight: down, x: dropped ?? x}) // (B, L, R)
+  return adaptedLinear<tf.Tensor3D>({...plain, weight: up, x: inner}) // (B, L, out)
+}
+
+/** Terms that read the same x become one: A stacked along the rank, B scaled and placed at its rows. */
+function stackTerms(terms: readonly LowRankTerm[], outputs: number): LowRankUpdate[] {
+  const groups = new Map<tf.Tensor3D | null, LowRankTerm[]>()
+  for (const term of terms) groups.set(term.dropped, [...(groups.get(term.dropped) ?? []), term])
+  return [...groups].map(([x, group]) => ({
+    down: concatenate(
+      group.map(({down}) => down),
+      0,
+    ), // (R, in)
+    up: concatenate(
+      group.map((term) => placed(term, outputs)),
+      1,
+    ), // (out, R)
+    x,
+  }))
+}
+
+function concatenate(parts: tf.Tensor2D[], axis: 0 | 1): tf.Tensor2D {
+  return parts.length === 1 ? parts[0] : tf.concat2d(parts, axis)
+}
+
+function placed({from, scale, to, up}: LowRankTerm, outputs: number): tf.Tensor2D {
+  const scaled = scale === 1 ? up : tf.mul<tf.Tensor2D>(up, scale)
+  if (from === 0 && to === outputs) return scaled
+  return tf.pad2d(scaled, [
+    [from, outputs - to],
+    [0, 0],
+  ]) // (out, r)
+}

@@ -1,0 +1,9 @@
+/** The meaning of head and loss, in TensorFlow.js operations. */
+import * as tf from '@tensorflow/tfjs-core'
+import {type HeadLossInputs} from './linear-cross-entropy.js'
+
+export function linearCrossEntropyReference({hidden, labels, weight}: HeadLossInputs): tf.Scalar {
+  const logProbabilities = tf.logSoftmax(tf.matMul(hidden, weight, false, true)) // (M, V)
+  const chosen = tf.oneHot(labels, weight.shape[0]) // (M, V), a row of zeros for a negative label
+  return tf.neg(tf.sum<tf.Scalar>(tf.mul(logProbabilities, tf.cast(chosen, 'float32'))))
+}

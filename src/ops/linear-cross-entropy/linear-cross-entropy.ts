@@ -1,0 +1,125 @@
+/**
+ * The head and its loss in one:  loss = Σ_m [label_m ≥ 0] (logsumexp(W h_m) − (W h_m)[label_m]).
+ *
+ * Logits are never held whole: supervised rows go through the head a piece at a time, and the backward pass computes each
+ * piece again. Rows with a negative label (−100, as in transformers) cost nothing. The sum is over rows, not the mean,
+ * so that parts of one effective batch add up; it is accumulated in f64.
+ */
+import * as tf from '@tensorflow/tfjs-core'
+import {askKernel, launchKernel} from '../../backend/kernel-host.js'
+import {defineOperation, type Inputs, toTensors} from '../operation.js'
+import {timesTransposed, transposedTimes} from '../product.js'
+
+/** Logits in one piece, at most: 32 MiB. */
+const PIECE = 8 * 2 ** 20
+
+export interface HeadLossInputs {
+  readonly hidden: tf.Tensor2D // (M, d)
+  readonly labels: tf.Tensor1D // (M) int32, negative = ignored
+  readonly weight: tf.Tensor2D // (V, d)
+  readonly weightTransposed: tf.Tensor2D | null // (d, V)
+}
+
+interface Piece {
+  readonly hidden: tf.Tensor2D // (m, d)
+  readonly labels: tf.Tensor1D // (m)
+  readonly logits: tf.Tensor2D // (m, V)
+}
+
+/** Positions of the supervised rows, and their labels. */
+function supervised(labels: tf.Tensor): {positions: Int32Array; targets: Int32Array} {
+  const all = labels.dataSync<'int32'>()
+  const positions = Int32Array.from(all.keys()).filter((row) => all[row] >= 0)
+  return {positions, targets: positions.map((row) => all[row])}
+}
+
+/** Calls `visit` for each piece of supervised rows; a piece's tensors live for that call. */
+function forEachPiece(inputs: Inputs, visit: (piece: Piece, from: number) => tf.Tensor[]): tf.Tensor[][] {
+  const {hidden, labels, weight, weightTransposed} = inputs
+  const {positions, targets} = supervised(labels)
+  const rows = Math.max(1, Math.floor(PIECE / weight.shape[0]))
+  const results: tf.Tensor[][] = []
+  for (let from = 0; from < positions.length; from += rows) {
+    const result = tf.tidy(() => {
+      const chosen = tf.tensor1d(positions.subarray(from, from + rows), 'int32')
+      const part = tf.gather<tf.Tensor2D>(hidden as tf.Tensor2D, chosen) // (m, d)
+      const logits: tf.Tensor2D = weightTransposed
+        ? tf.matMul<tf.Tensor2D>(part, weightTransposed as tf.Tensor2D)
+        : timesTransposed(part, weight as tf.Tensor2D)
+      return visit({hidden: part, labels: tf.tensor1d(targets.subarray(from, from + rows), 'int32'), logits}, from)
+    })
+    results.push(result)
+  }
+  return results
+}
+
+function dLogitsOf({labels, logits}: Piece, scale: number): tf.Tensor2D {
+  const [rows, columns] = logits.shape
+  const [dLogits] = toTensors(
+    launchKernel(tf.backend(), {
+      inputs: [logits, labels],
+      items: rows,
+      kernel: 'crossEntropyBackward',
+      numbers: [columns, scale],
+      outputs: [logits.shape],
+      scratch: askKernel(tf.backend(), 'crossEntropyScratch'),
+      work: logits.size,
+    }),
+  )
+  return dLogits as tf.Tensor2D // (m, V)
+}
+
+const headLoss = defineOperation({
+  gradient([dy], inputs) {
+    const {hidden, labels, weight} = inputs
+    const scale = dy.dataSync()[0]
+    return {
+      hidden() {
+        const {positions} = supervised(labels)
+        if (positions.length === 0) return tf.zerosLike(hidden)
+        const parts = forEachPiece(inputs, (piece) => [
+          tf.matMul<tf.Tensor2D>(dLogitsOf(piece, scale), weight as tf.Tensor2D),
+        ])
+        const chosen = tf.concat2d(
+          [...parts.map(([part]) => part as tf.Tensor2D), tf.zeros<tf.Rank.R2>([1, hidden.shape[1] ?? 1])],
+          0,
+        )
+        // Row m of the result is its supervised row, or the row of zeros that was put last.
+        const rows = new Int32Array(labels.size).fill(positions.length)
+        for (const [index, position] of positions.entries()) rows[position] = index
+        return tf.gather(chosen, tf.tensor1d(rows, 'int32')) // (M, d)
+      },
+      weight() {
+        const parts = forEachPiece(inputs, (piece) => [transposedTimes(dLogitsOf(piece, scale), piece.hidden)])
+        return parts.length === 0 ? tf.zerosLike(weight) : tf.addN(parts.map(([part]) => part)) // (V, d)
+      },
+    }
+  },
+  name: 'MambaLinearCrossEntropy',
+  value(inputs, _settings, backend) {
+    let loss = 0
+    forEachPiece(inputs, ({labels, logits}) => {
+      const [rows, columns] = logits.shape
+      const [parts] = toTensors(
+        launchKernel(backend, {
+          inputs: [logits, labels],
+          items: rows,
+          kernel: 'crossEntropyForward',
+          numbers: [columns],
+          outputs: [[rows, 2]],
+          scratch: askKernel(backend, 'crossEntropyScratch'),
+          work: logits.size,
+        }),
+      )
+      const values = parts.dataSync()
+      for (let row = 0; row < rows; row++) loss += Math.log(values[2 * row]) + values[2 * row + 1]
+      return []
+    })
+    return tf.scalar(loss)
+  },
+})
+
+/** The summed loss of all supervised rows, a scalar. */
+export function linearCrossEntropy({hidden, labels, weight, weightTransposed}: HeadLossInputs): tf.Scalar {
+  return headLoss({hidden, labels, weight, ...(weightTransposed && {weightTransposed})})[0] as tf.Scalar
+}

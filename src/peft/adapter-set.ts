@@ -1,0 +1,130 @@
+/**
+ * The adapters of one run, attached together: their trained variables on the device and the sites they form around a
+ * model. Variables are named `adapters.<index>.<name of the method's parameter>`; that is also their name in files.
+ */
+import * as tf from '@tensorflow/tfjs-core'
+import {RandomStream} from '../data/random.js'
+import {type Fault, MismatchError} from '../errors.js'
+import {type MambaConfig} from '../model/config.js'
+import {baseSites, type Sites} from '../model/sites.js'
+import {type Weights} from '../model/weights.js'
+import {type ParameterSpec, type ParameterValues} from './method.js'
+import {type AdapterSettings, methodOf} from './registry.js'
+
+interface Entry {
+  readonly settings: AdapterSettings
+  readonly parameters: ReadonlyMap<string, tf.Variable>
+}
+
+const fullName = (index: number, name: string): string => `adapters.${index}.${name}`
+
+/** Every parameter of these adapters by its full name. Errors: RecipeError for targets that match nothing. */
+export function parameterSpecs(
+  settings: readonly AdapterSettings[],
+  config: MambaConfig,
+): ReadonlyMap<string, ParameterSpec> {
+  return new Map(
+    settings.flatMap((entry, index) =>
+      [...methodOf(entry).parameters(entry, config)].map(([name, spec]) => [fullName(index, name), spec] as const),
+    ),
+  )
+}
+
+export class AdapterSet {
+  /** Exactly what is trained and saved, in a fixed order. */
+  readonly variables: ReadonlyMap<string, tf.Variable>
+
+  private constructor(
+    private readonly config: MambaConfig,
+    private readonly entries: readonly Entry[],
+  ) {
+    this.variables = new Map(
+      entries.flatMap(({parameters}, index) =>
+        [...parameters].map(([name, variable]) => [fullName(index, name), variable] as const),
+      ),
+    )
+  }
+
+  /** Fresh adapters. Each tensor has a random stream of its own, so that adding one does not change the others. */
+  static create(settings: readonly AdapterSettings[], config: MambaConfig, seed: number): AdapterSet {
+    return AdapterSet.build(settings, config, (name, spec) => spec.initial(new RandomStream(seed, 'adapter', name)))
+  }
+
+  /** Adapters with these values. Errors: MismatchError when names or shapes are not those of the settings. */
+  static restore(
+    settings: readonly AdapterSettings[],
+    config: MambaConfig,
+    values: ReadonlyMap<string, ParameterValues>,
+  ): AdapterSet {
+    checkValues(parameterSpecs(settings, config), values)
+    return AdapterSet.build(settings, config, (name) => (values.get(name) as ParameterValues).values)
+  }
+
+  private static build(
+    settings: readonly AdapterSettings[],
+    config: MambaConfig,
+    valuesOf: (name: string, spec: ParameterSpec) => Float32Array,
+  ): AdapterSet {
+    const entries = settings.map((entry, index): Entry => {
+      const parameters = new Map<string, tf.Variable>()
+      for (const [name, spec] of methodOf(entry).parameters(entry, config)) {
+        const first = tf.tensor(valuesOf(fullName(index, name), spec), [...spec.shape])
+        parameters.set(name, tf.variable(first))
+        first.dispose()
+      }
+      return {parameters, settings: entry}
+    })
+    return new AdapterSet(config, entries)
+  }
+
+  get settings(): readonly AdapterSettings[] {
+    return this.entries.map(({settings}) => settings)
+  }
+
+  /** Trained numbers in all. */
+  get size(): number {
+    return [...this.variables.values()].reduce((sum, {size}) => sum + size, 0)
+  }
+
+  /** The model's sites with all adapters around them. `dropout` is the source of masks while training. */
+  sites(weights: Weights, dropout: RandomStream | null = null): Sites {
+    return this.entries.reduce(
+      (sites, {parameters, settings}) =>
+        methodOf(settings).wrap(settings, {config: this.config, dropout, parameters}, sites),
+      baseSites(weights),
+    )
+  }
+
+  /** The present values, for saving. Waits for the device. */
+  values(): ReadonlyMap<string, ParameterValues> {
+    return new Map(
+      [...this.variables].map(([name, variable]) => [
+        name,
+        {shape: variable.shape, values: variable.dataSync<'float32'>().slice()},
+      ]),
+    )
+  }
+
+  dispose(): void {
+    for (const variable of this.variables.values()) variable.dispose()
+  }
+}
+
+function checkValues(specs: ReadonlyMap<string, ParameterSpec>, values: ReadonlyMap<string, ParameterValues>): void {
+  const faults: Fault[] = []
+  for (const [name, {shape}] of specs) {
+    const found = values.get(name)
+    if (!found) faults.push({message: `is missing; expected shape [${shape.join(', ')}]`, where: name})
+    else if (found.shape.join() !== shape.join()) {
+      faults.push({message: `has shape [${found.shape.join(', ')}], expected [${shape.join(', ')}]`, where: name})
+    }
+  }
+  for (const name of values.keys())
+    if (!specs.has(name)) faults.push({message: 'is not a tensor of these adapters', where: name})
+  if (faults.length > 0) {
+    throw new MismatchError('The adapter does not fit this model.', {
+      faults,
+      hint: 'Use the base model that the adapter was trained on: mambatune inspect ADAPTER names it.',
+    })
+  }
+}

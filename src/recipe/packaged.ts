@@ -1,0 +1,66 @@
+/**
+ * The recipes that come with mambatune, in the folder `recipes` of the package. Each can be given by its name instead of a path.
+ * The first comment line of a recipe is its title.
+ */
+import {readdir} from 'node:fs/promises'
+import {join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+
+import {FileError} from '../errors.js'
+import {readRecipeText} from './load.js'
+import {nearestName} from '../nearest-name.js'
+
+/** The same distance from the source as from the built package. */
+export const packagedRecipes: string = fileURLToPath(new URL('../../recipes/', import.meta.url))
+
+const EXTENSION = /\.ya?ml$/
+
+export interface RecipeSummary {
+  readonly name: string
+  /** The first comment line. */
+  readonly title: string
+  readonly file: string
+}
+
+/** The recipes of a folder, by name. */
+export async function listRecipes(directory: string = packagedRecipes): Promise<RecipeSummary[]> {
+  const names = await recipeFiles(directory)
+  return Promise.all(
+    names.map(async (name) => {
+      const file = join(directory, name)
+      return {file, name: name.replace(EXTENSION, ''), title: titleOf(await readRecipeText(file))}
+    }),
+  )
+}
+
+/** The file that is meant by a path or by the name of a packaged recipe. A path is returned as it is, whether it exists or not. */
+export async function findRecipe(nameOrPath: string): Promise<string> {
+  if (/[/\\]/.test(nameOrPath) || EXTENSION.test(nameOrPath)) return nameOrPath
+  const recipes = await recipeFiles(packagedRecipes)
+  const found = recipes.find((file) => file.replace(EXTENSION, '') === nameOrPath)
+  if (found !== undefined) return join(packagedRecipes, found)
+
+  const names = recipes.map((file) => file.replace(EXTENSION, ''))
+  const near = nearestName(nameOrPath, names)
+  throw new FileError(`There is no recipe named ${JSON.stringify(nameOrPath)}.`, {
+    hint:
+      near === undefined ? `one of ${names.join(', ')}, or a path such as ./${nameOrPath}.yaml` : `the name ${near}`,
+  })
+}
+
+async function recipeFiles(directory: string): Promise<string[]> {
+  try {
+    const entries = await readdir(directory)
+    return entries.filter((entry) => EXTENSION.test(entry)).sort()
+  } catch (error) {
+    throw new FileError(`The folder of recipes ${directory} cannot be read.`, {
+      cause: error,
+      hint: 'install mambatune again',
+    })
+  }
+}
+
+function titleOf(text: string): string {
+  const comment = /^\s*#\s*(.*\S)\s*$/m.exec(text)
+  return comment?.[1] ?? ''
+}

@@ -1,0 +1,73 @@
+/**
+ * Rules that tie several keys of a recipe together. They look at the values as written, valid or not, so that they are reported
+ * along with everything else; a rule stays silent where a value it needs is of the wrong type, because that is a fault of its own.
+ */
+import {type Path, valueAt} from './paths.js'
+
+export interface BrokenRule {
+  readonly path: Path
+  readonly message: string
+}
+
+export function brokenRules(recipe: unknown): BrokenRule[] {
+  return [...warmupWithinRun(recipe), ...lossFitsFormat(recipe), ...distinctAdapters(recipe)]
+}
+
+function warmupWithinRun(recipe: unknown): BrokenRule[] {
+  const warmup = valueAt(recipe, ['train', 'schedule', 'warmup'])
+  const steps = valueAt(recipe, ['train', 'max_steps'])
+  if (typeof warmup !== 'number' || typeof steps !== 'number' || warmup < 1 || warmup <= steps) return []
+  const message = `${warmup} steps of warm-up are longer than the run, whose train.max_steps is ${steps}; write at most ${steps}, or a share below 1`
+  return [{message, path: ['train', 'schedule', 'warmup']}]
+}
+
+/** Which choices of `data.loss_on` need which formats; the others go with all. */
+const FORMAT_FOR_LOSS = new Map([
+  ['completion', 'prompt_completion'],
+  ['labelled', 'tokens'],
+])
+
+function lossFitsFormat(recipe: unknown): BrokenRule[] {
+  const lossOn = valueAt(recipe, ['data', 'loss_on'])
+  const format = valueAt(recipe, ['data', 'format'])
+  const needed = typeof lossOn === 'string' ? FORMAT_FOR_LOSS.get(lossOn) : undefined
+  if (needed === undefined || typeof format !== 'string' || !KNOWN_FORMATS.has(format) || format === needed) return []
+  return [
+    {
+      message: `${String(lossOn)} needs rows of format ${needed}, but data.format is ${format}; write auto or all`,
+      path: ['data', 'loss_on'],
+    },
+  ]
+}
+
+const KNOWN_FORMATS = new Set(['prompt_completion', 'text', 'tokens'])
+
+/** Two entries alike would train the same sum twice; they differ in nothing that the model can see. */
+function distinctAdapters(recipe: unknown): BrokenRule[] {
+  const entries = valueAt(recipe, ['adapters'])
+  if (!Array.isArray(entries)) return []
+  const firstIndex = new Map<string, number>()
+  return entries.flatMap((entry: unknown, index): BrokenRule[] => {
+    const label = methodAndTargets(entry)
+    if (label === undefined) return []
+    const first = firstIndex.get(label)
+    if (first === undefined) {
+      firstIndex.set(label, index)
+      return []
+    }
+
+    return [
+      {
+        message: `same method and targets as adapters.${first} (${label}); make one of the two, or give them different targets`,
+        path: ['adapters', index],
+      },
+    ]
+  })
+}
+
+function methodAndTargets(entry: unknown): string | undefined {
+  const method = valueAt(entry, ['method'])
+  if (typeof method !== 'string') return undefined
+  const targets = valueAt(entry, ['targets'])
+  return Array.isArray(targets) ? `${method} on ${[...new Set(targets.map(String))].sort().join(', ')}` : method
+}

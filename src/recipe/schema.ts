@@ -1,0 +1,189 @@
+/**
+ * The recipe: every key that the YAML file may hold, its type, its unit, its default and its meaning. This is the only place that lists them;
+ * the JSON schema, the messages about unknown keys and the reference in the docs are all derived from it.
+ * Names are the file's own (snake_case), so a `Recipe` in code reads like the file. Paths are kept as written: relative to the current directory.
+ */
+import {z} from 'zod'
+
+import {methodSchemas} from '../peft/registry.js'
+
+const path = z
+  .string()
+  .min(1)
+  .refine((text) => !text.includes('\0'), {error: 'a path cannot hold a NUL character'})
+
+const files = z.union([path, z.array(path).min(1)])
+
+/** A number below 1 is a share, from 1 on it counts steps; JSON schema can say this, so editors see it too. */
+function shareOrSteps(number: z.ZodNumber, description: string): z.ZodNumber {
+  return number
+    .refine((value) => value < 1 || Number.isInteger(value), {
+      error: ({input}) => `expected a share below 1 or a whole number of steps, got ${String(input)}`,
+    })
+    .meta({anyOf: [{exclusiveMaximum: 1}, {multipleOf: 1}], description})
+}
+
+const model = z.strictObject({
+  base: path.describe('Directory of the pretrained model in Hugging Face format, relative to the current directory.'),
+  dtype: z
+    .enum(['auto', 'f32', 'f16'])
+    .default('auto')
+    .describe(
+      'How frozen weights are stored on the GPU; auto takes f16 where the GPU has it. Device cpu computes in f32 whatever is written here, and adapters, scan and loss are f32 everywhere.',
+    ),
+})
+
+const data = z.strictObject({
+  train: files.describe('Training file or list of files (.jsonl, .json, .txt), relative to the current directory.'),
+  validation: files
+    .nullable()
+    .default(null)
+    .describe('Validation file or list of files, relative to the current directory; null: nothing is evaluated.'),
+  format: z
+    .enum(['auto', 'prompt_completion', 'text', 'tokens'])
+    .default('auto')
+    .describe(
+      'What a row is: {prompt, completion}; {text}, or a piece of a plain text file; {input_ids, labels}. auto tells it from the first row.',
+    ),
+  loss_on: z
+    .enum(['auto', 'completion', 'all', 'labelled'])
+    .default('auto')
+    .describe(
+      'Which tokens the loss counts: those of the completion, all, or those labelled in the rows. auto follows the format.',
+    ),
+  max_length: z
+    .int()
+    .min(2)
+    .default(128)
+    .describe(
+      'Longest sequence, in tokens. Longer rows are cut and counted; plain text files are divided into pieces of this length.',
+    ),
+  append_eos: z
+    .boolean()
+    .default(true)
+    .describe(
+      'End every row, and every plain text file, with the end-of-sequence token, so that the model learns to stop. Rows of tokens stay as they are.',
+    ),
+  shuffle: z.boolean().default(true).describe('Visit the training rows in a new seeded order in each epoch.'),
+  packing: z
+    .literal(false, {
+      error: (issue) =>
+        issue.input === true
+          ? 'packing several rows into one sequence with state reset is not in this version: write false (rows are padded, which changes no result)'
+          : undefined,
+    })
+    .default(false)
+    .describe(
+      'Several rows in one sequence. Not in this version: only false is accepted, and padding changes no result.',
+    ),
+})
+
+const beta = z.number().min(0).lt(1)
+
+const optimizer = z.strictObject({
+  name: z.enum(['adamw']).default('adamw').describe('The optimizer: AdamW, with weight decay apart from the gradient.'),
+  learning_rate: z.number().positive().default(1e-3).describe('Highest step size; the schedule multiplies it.'),
+  betas: z
+    .tuple([beta, beta])
+    .default([0.9, 0.999])
+    .describe('Share of the running mean of the gradient, and of its square, that is kept at each step.'),
+  epsilon: z
+    .number()
+    .positive()
+    .default(1e-8)
+    .describe('Added to the root of the mean square, so that nothing is divided by zero.'),
+  weight_decay: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('Each step shrinks the trained weights by the learning rate times this.'),
+})
+
+const schedule = z.strictObject({
+  name: z
+    .enum(['constant', 'linear', 'cosine'])
+    .default('cosine')
+    .describe(
+      'How the learning rate goes on after the warm-up: stays, or falls along a line or half a cosine to min_ratio of itself.',
+    ),
+  warmup: shareOrSteps(
+    z.number().min(0),
+    'Steps over which the learning rate rises from 0: below 1 a share of all steps, from 1 on a whole number of optimizer steps.',
+  ).default(0.03),
+  min_ratio: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('Learning rate at the end, as a share of the highest; constant does not fall.'),
+})
+
+const train = z.strictObject({
+  epochs: z.number().positive().default(1).describe('Passes over the training rows; may be a fraction.'),
+  max_steps: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Optimizer steps after which to stop even if epochs are left; null: no limit.'),
+  batch_size: z.int().min(1).default(8).describe('Rows computed at once. Higher takes more memory.'),
+  gradient_accumulation: z
+    .int()
+    .min(1)
+    .default(1)
+    .describe('Batches per optimizer step. Loss is weighted by supervised tokens over all of them.'),
+  optimizer: optimizer.prefault({}).describe('The rule that turns gradients into steps.'),
+  schedule: schedule.prefault({}).describe('The learning rate over the run.'),
+  clip_norm: z
+    .number()
+    .positive()
+    .nullable()
+    .default(1)
+    .describe('Longest global norm of the gradient; longer ones are scaled down to it. null: no clipping.'),
+})
+
+const evaluation = z.strictObject({
+  every: shareOrSteps(
+    z.number().positive(),
+    'How often the validation files are evaluated: below 1 a fraction of an epoch, from 1 on a whole number of optimizer steps. 1 and 1.0 are the same number in YAML: after every step.',
+  ).default(0.25),
+  at_start: z
+    .boolean()
+    .default(true)
+    .describe('Evaluate before the first step too, so that there is a loss to compare with.'),
+})
+
+export const recipeSchema = z
+  .strictObject({
+    version: z.literal(1).describe('Version of the recipe format.'),
+    seed: z
+      .int()
+      .min(0)
+      .max(0xff_ff_ff_ff)
+      .default(42)
+      .describe('Seed of every random choice: the same recipe and seed repeat the run.'),
+    output_dir: path
+      .default('runs/out')
+      .describe('New directory for adapter, metrics and resolved recipe, relative to the current directory.'),
+    model: model.describe('The pretrained model.'),
+    adapters: z
+      .array(z.discriminatedUnion('method', methodSchemas))
+      .min(1)
+      .describe('What is trained: one or more adapters, all at the same time.'),
+    init_adapter: path
+      .nullable()
+      .default(null)
+      .describe(
+        "Directory of a saved adapter to start from, ours or PEFT's, relative to the current directory; null: fresh.",
+      ),
+    data: data.describe('The rows to learn from.'),
+    train: train.prefault({}).describe('How long, how much at once, and by which rule.'),
+    eval: evaluation.prefault({}).describe('When the validation files are evaluated.'),
+  })
+  .describe('What to fine-tune, on which data and how.')
+
+/** A recipe with every value filled in. */
+export type Recipe = z.output<typeof recipeSchema>
+
+/** One entry of `adapters`. */
+export type AdapterEntry = Recipe['adapters'][number]

@@ -1,0 +1,65 @@
+import {describe, expect, test} from '@jest/globals'
+import {access, readFile} from 'node:fs/promises'
+import {basename, isAbsolute, resolve} from 'node:path'
+
+import {FileError} from '../../src/errors.js'
+import {loadRecipe} from '../../src/recipe/load.js'
+import {findRecipe, listRecipes, packagedRecipes} from '../../src/recipe/packaged.js'
+
+const recipes = await listRecipes()
+const root = resolve(packagedRecipes, '..')
+
+test('the packaged recipes are listed by name, each with a title of its own', () => {
+  expect(recipes.map(({name}) => name)).toEqual([
+    'definitions-lora',
+    'lora-all-projections',
+    'quickstart',
+    'ssm-only',
+    'text-kjv',
+  ])
+  expect(new Set(recipes.map(({title}) => title).filter((title) => title.length > 20)).size).toBe(recipes.length)
+})
+
+describe.each(recipes)('recipe $name', ({file, name}) => {
+  test('is valid, and the model and files that it names are in the package', async () => {
+    const {recipe} = await loadRecipe(file)
+    const named = [recipe.model.base, recipe.data.train, recipe.data.validation ?? []].flat()
+    await Promise.all(named.map((path) => access(resolve(root, path))))
+    expect(named.filter((path) => isAbsolute(path))).toEqual([])
+  })
+
+  test('writes to a directory of its own', async () => {
+    const all = await Promise.all(recipes.map((other) => loadRecipe(other.file)))
+    const {recipe} = await loadRecipe(file)
+    expect(all.filter((other) => other.recipe.output_dir === recipe.output_dir)).toHaveLength(1)
+  })
+
+  test('opens with its title and its command, and says of every number why', async () => {
+    const lines = (await readFile(file, 'utf8')).split('\n')
+    expect(lines[0]).toMatch(/^# \w/)
+    expect(lines.slice(0, 8)).toContain(`#   mambatune train recipes/${basename(file)}`)
+    const numbers = lines.filter((line) => /^\s*(- )?\w+: (\[[\d., ]+\]|[\d.]+(e-?\d+)?)\s*(#|$)/.test(line))
+    expect(numbers.length).toBeGreaterThan(12)
+    expect(numbers.filter((line) => !/# \S+ \S+/.test(line))).toEqual([])
+  })
+
+  test('can be found by its name and by its path', async () => {
+    expect(await findRecipe(name)).toBe(file)
+    expect(await findRecipe(`recipes/${name}.yaml`)).toBe(`recipes/${name}.yaml`)
+  })
+})
+
+describe('findRecipe', () => {
+  test('takes anything that looks like a path as one', async () => {
+    expect(await findRecipe('./quickstart')).toBe('./quickstart')
+    expect(await findRecipe('mine.yml')).toBe('mine.yml')
+  })
+
+  test('offers the nearest name for one that is not there, or all of them', async () => {
+    await expect(findRecipe('quikstart')).rejects.toMatchObject({exit: 4, hint: 'the name quickstart'})
+    await expect(findRecipe('whatever')).rejects.toMatchObject({
+      hint: expect.stringContaining('definitions-lora, lora-all'),
+    })
+    await expect(findRecipe('whatever')).rejects.toBeInstanceOf(FileError)
+  })
+})
