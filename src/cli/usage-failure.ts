@@ -6,7 +6,7 @@ import {stripVTControlCharacters} from 'node:util'
 
 import {EXIT} from '../errors.js'
 import {isError} from './is-error.js'
-import {nearestName} from './nearest-name.js'
+import {nearestName} from '../nearest-name.js'
 
 /** What was typed, for hints that can be pasted. */
 export interface Invocation {

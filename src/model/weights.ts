@@ -15,6 +15,11 @@ export class Weights {
 
   constructor(private readonly tensors: ReadonlyMap<string, tf.Tensor>) {}
 
+  /** Numbers in all; transposed copies are not counted. */
+  get size(): number {
+    return [...this.tensors.values()].reduce((sum, {size}) => sum + size, 0)
+  }
+
   has(name: string): boolean {
     return this.tensors.has(name)
   }

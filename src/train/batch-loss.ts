@@ -37,8 +37,9 @@ export function lossAndGradients(
   divisor: number,
   dropout: RandomStream | null,
 ): LossAndGradients {
-  return tf.tidy(() => {
-    const variables = [...trainee.adapters.variables]
+  const variables = [...trainee.adapters.variables]
+  tf.engine().startScope()
+  try {
     const {grads, value} = tf.variableGrads(
       () => tf.div<tf.Scalar>(lossTensor(trainee, batch, dropout), divisor),
       variables.map(([, variable]) => variable),
@@ -49,5 +50,7 @@ export function lossAndGradients(
       if (gradient) gradients.set(name, gradient.dataSync<'float32'>().slice())
     }
     return {gradients, loss: value.dataSync()[0] * divisor}
-  })
+  } finally {
+    tf.engine().endScope()
+  }
 }

@@ -181,6 +181,18 @@ describe('refuses', () => {
     })
   })
 
+  test('a tensor inside another without blaming those that follow', async () => {
+    const places = {a: [0, 8], b: [2, 4], c: [8, 9], d: [5, 6]} as const
+    await inScratch(async (directory) => {
+      const file = await put(directory, 'x.safetensors', rawFile(tensors(places), data(9)))
+      const {error} = await refusalOf(readSafetensorsHeader(file))
+      expect(error.faults).toEqual([
+        {message: 'overlaps "a" by 2 bytes', where: 'x.safetensors: "b"'},
+        {message: 'overlaps "a" by 1 byte', where: 'x.safetensors: "d"'},
+      ])
+    })
+  })
+
   test.each<[string, (i: number) => unknown, number, string]>([
     ['no tensors at all', (i) => i, 0, 'expected an object'],
     ['tensors in one place', () => ({data_offsets: [0, 1], dtype: 'U8', shape: [1]}), 1, 'overlaps'],

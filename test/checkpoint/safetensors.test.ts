@@ -1,5 +1,5 @@
 /** Reading and writing safetensors: real files byte for byte, every dtype, large offsets. Damage is in its own file. */
-import {open, readFile, truncate, writeFile} from 'node:fs/promises'
+import {type FileHandle, open, readFile, truncate, writeFile} from 'node:fs/promises'
 import path from 'node:path'
 
 import {describe, expect, test} from '@jest/globals'
@@ -177,12 +177,14 @@ test('a tensor that begins beyond 4 GiB is found', async () => {
   })
 })
 
-test('a tensor is read whole when the system returns it in parts', async () => {
+test('a tensor is read whole when the system returns less than was asked for', async () => {
   const expected = (await bytesOf(GOLDEN)).subarray(100, 1100)
   const handle = await open(GOLDEN, 'r')
   try {
+    const read = async (target: Uint8Array, at: number, length: number, position: number): Promise<unknown> =>
+      handle.read(target, at, Math.min(length, 7), position)
     const target = new Uint8Array(1000)
-    await readInto(handle, target, 100, GOLDEN, 7)
+    await readInto({read} as unknown as FileHandle, target, 100, GOLDEN, 50)
     expect(Buffer.compare(target, expected)).toBe(0)
   } finally {
     await handle.close()

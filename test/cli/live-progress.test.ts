@@ -19,7 +19,7 @@ afterEach(() => reporter.stop())
 
 /** The screen without the sign that turns. */
 function screen(): string[] {
-  return terminal.screen.map((row) => row.replace(/^[\u2800-\u28FF] /, '~ '))
+  return terminal.screen.map((row) => row.replace(/^[-\\|/\u2800-\u28FF] /, '~ '))
 }
 
 test('a bar is one line that is painted over', () => {

@@ -6,7 +6,7 @@ import {Errors, type Hook} from '@oclif/core'
 
 import {UsageError} from '../../errors.js'
 import {describeFailure} from '../failure.js'
-import {nearestName} from '../nearest-name.js'
+import {nearestName} from '../../nearest-name.js'
 import {printFailure} from '../print-failure.js'
 
 const commandNotFound: Hook.CommandNotFound = async function ({argv = [], config, id}) {

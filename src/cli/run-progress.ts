@@ -1,0 +1,69 @@
+/** A run's events as one live line: stages as spinners, steps as a bar, evaluations as notes above it. */
+import {type RunEvent} from '../recipe/run-recipe.js'
+import {formatCount} from './format.js'
+import {type Bar, type Reporter, type Step} from './reporter.js'
+
+export class RunProgress {
+  private stage: Step | null = null
+  private bar: Bar | null = null
+  private evaluation: Bar | null = null
+  private done = 0
+  private detail = ''
+  private steps = 0
+
+  constructor(private readonly reporter: Reporter) {}
+
+  /** Shows one event. */
+  show(event: RunEvent): void {
+    if (event.event !== 'evaluating') this.endStage()
+    switch (event.event) {
+      case 'stage':
+        this.stage = this.reporter.step(event.text)
+        return
+      case 'note':
+        this.reporter.note(event.text)
+        return
+      case 'plan': {
+        const share = ((100 * event.trainable) / (event.trainable + event.total)).toFixed(2)
+        this.reporter.note(
+          `${formatCount(event.trainable)} trained of ${formatCount(event.total)} (${share} %), ${event.steps} steps`,
+        )
+        this.steps = event.steps
+        return
+      }
+
+      case 'evaluating':
+        this.evaluation ??= this.reporter.bar(event.total, 'validating')
+        this.evaluation.update({done: event.done})
+        return
+      case 'eval':
+        this.evaluation?.stop()
+        this.evaluation = null
+        this.bar = null
+        this.reporter.note(
+          `step ${event.step}: validation loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}`,
+        )
+        return
+      case 'step':
+        this.done = event.step
+        this.detail = [
+          `loss ${event.loss.toFixed(3)}`,
+          `grad ${event.grad_norm.toFixed(2)}`,
+          `lr ${event.learning_rate.toExponential(1)}`,
+          `${formatCount(Math.round(event.tokens_per_second))} tok/s`,
+        ].join(' · ')
+        this.bar ??= this.reporter.bar(this.steps, 'training')
+        this.bar.update({detail: this.detail, done: this.done})
+    }
+  }
+
+  finish(): void {
+    this.endStage()
+    this.reporter.stop()
+  }
+
+  private endStage(): void {
+    this.stage?.done()
+    this.stage = null
+  }
+}

@@ -1,0 +1,47 @@
+/** A model from its directory with an adapter from its directory around it, ready to run: what eval, generate and merge start from. */
+import {fingerprintTensors, type ModelFiles, openModelDirectory} from '../checkpoint/model-directory.js'
+import {type LanguageModel} from '../model/language-model.js'
+import {loadModel} from '../model/load-model.js'
+import {type Sites} from '../model/sites.js'
+import {AdapterSet} from './adapter-set.js'
+import {checkBase, readAdapter, type SavedAdapter} from './saved-adapter.js'
+
+export interface AttachedModel {
+  readonly files: ModelFiles
+  readonly model: LanguageModel
+  readonly adapters: AdapterSet
+  /** null for the bare model */
+  readonly saved: SavedAdapter | null
+  /** Of the adapters around the model */
+  readonly sites: Sites
+  dispose(): void
+}
+
+export interface AttachOptions {
+  readonly model: string
+  readonly adapter?: string | undefined
+  /** Accept an adapter that was trained on other weights of the same shapes. */
+  readonly anyBase?: boolean
+  readonly report?: (done: number, total: number) => void
+}
+
+/** Errors: FileError for damaged files, MismatchError for an adapter of another model. */
+export async function attachModel({adapter, anyBase, model: path, report}: AttachOptions): Promise<AttachedModel> {
+  const files = await openModelDirectory(path)
+  const saved = adapter === undefined ? null : await readAdapter(adapter)
+  if (saved?.base.fingerprint) checkBase(saved, {fingerprint: await fingerprintTensors(files.tensors), path}, anyBase)
+  const model = await loadModel(files, report)
+  try {
+    const adapters = saved
+      ? AdapterSet.restore(saved.settings, model.config, saved.values)
+      : AdapterSet.create([], model.config, 0)
+    const dispose = (): void => {
+      adapters.dispose()
+      model.weights.dispose()
+    }
+    return {adapters, dispose, files, model, saved, sites: adapters.sites(model.weights)}
+  } catch (error) {
+    model.weights.dispose()
+    throw error
+  }
+}

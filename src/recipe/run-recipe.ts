@@ -1,0 +1,154 @@
+/**
+ * A recipe → a finished run on disk. Everything that can be wrong is found before the first file is written; then
+ *
+ *   <out>/recipe.resolved.yaml   every value, so that training from it repeats the run
+ *   <out>/metrics.jsonl          one line for each step and evaluation, as it happens
+ *   <out>/adapter/               the trained adapter, whole or not at all
+ */
+import {mkdir, open, readdir} from 'node:fs/promises'
+import path from 'node:path'
+import {type Device, type DeviceChoice, startDevice} from '../backend/devices.js'
+import {fingerprintTensors, openModelDirectory} from '../checkpoint/model-directory.js'
+import {writeFileDurably} from '../checkpoint/output-directory.js'
+import {type Dataset, readDataset} from '../data/rows.js'
+import {loadTokenizer, type Tokenizer} from '../data/tokenizer.js'
+import {FileError, InterruptedError} from '../errors.js'
+import {loadModel} from '../model/load-model.js'
+import {saveAdapter} from '../peft/saved-adapter.js'
+import {checkGradientFlow} from '../train/gradient-flow.js'
+import {planSteps} from '../train/plan.js'
+import {startAdapters} from '../train/start-adapters.js'
+import {train, type TrainEvent, type TrainResult} from '../train/train.js'
+import {checkVocabulary} from './check-vocabulary.js'
+import {resolvedYaml} from './resolved.js'
+import {type Recipe} from './schema.js'
+import {dataSettings, trainSettings} from './settings.js'
+
+/** What a run tells while it goes on. A stage lasts until the next event. */
+export type RunEvent =
+  | TrainEvent
+  | {readonly event: 'stage'; readonly text: string}
+  | {readonly event: 'note'; readonly text: string}
+  | {readonly event: 'plan'; readonly steps: number; readonly trainable: number; readonly total: number}
+  | {readonly event: 'evaluating'; readonly done: number; readonly total: number}
+
+export interface RunOptions {
+  readonly recipe: Recipe
+  readonly device: DeviceChoice
+  readonly report: (event: RunEvent) => void
+  readonly signal?: AbortSignal
+}
+
+export interface RunSummary extends TrainResult {
+  readonly out: string
+  readonly adapter: string
+  readonly trainableParameters: number
+  readonly baseParameters: number
+  readonly device: Device
+}
+
+/** Trains as the recipe says, into recipe.output_dir. Errors: those of every part; nothing is left half-written. */
+export async function runRecipe({device: choice, recipe, report, signal}: RunOptions): Promise<RunSummary> {
+  const out = recipe.output_dir
+  await refuseUsedDirectory(out)
+  const files = await openModelDirectory(recipe.model.base)
+  report({event: 'stage', text: 'Reading data'})
+  const {train: examples, validation} = await readData(recipe)
+  report({event: 'stage', text: 'Starting device'})
+  const device = await startDevice(choice)
+  report({event: 'note', text: `device ${device.description}`})
+  report({event: 'stage', text: `Loading ${recipe.model.base}`})
+  const base = {fingerprint: await fingerprintTensors(files.tensors), path: recipe.model.base}
+  const model = await loadModel(files)
+  try {
+    checkVocabulary(model.config.vocabulary, [examples, validation])
+    const adapters = await startAdapters({
+      base,
+      config: model.config,
+      initAdapter: recipe.init_adapter,
+      seed: recipe.seed,
+      settings: recipe.adapters,
+    })
+    try {
+      report({event: 'stage', text: 'Checking that every adapter tensor gets a gradient'})
+      const trainee = {adapters, model}
+      const checked = checkGradientFlow(trainee, examples.examples.slice(0, 1))
+      report({event: 'note', text: `gradients reach all ${checked} adapter tensors`})
+      const settings = trainSettings(recipe)
+      const {steps} = planSteps(examples.examples.length, settings)
+      report({event: 'plan', steps, total: model.weights.size, trainable: adapters.size})
+
+      await mkdir(out, {recursive: true})
+      await writeFileDurably(path.join(out, 'recipe.resolved.yaml'), resolvedYaml(recipe))
+      const metrics = await open(path.join(out, 'metrics.jsonl'), 'ax')
+      const lines: Promise<unknown>[] = []
+      const adapter = path.join(out, 'adapter')
+      let done = 0
+      try {
+        const result = await train({
+          report(event) {
+            if (event.event === 'step') done = event.step
+            lines.push(metrics.appendFile(`${JSON.stringify(event)}\n`))
+            report(event)
+          },
+          reportEvaluation: (evaluated, total) => report({done: evaluated, event: 'evaluating', total}),
+          settings,
+          train: examples.examples,
+          trainee,
+          validation: validation?.examples ?? null,
+          ...(signal && {signal}),
+        })
+        await saveAdapter(adapter, adapters, base)
+        const sizes = {baseParameters: model.weights.size, trainableParameters: adapters.size}
+        return {...result, ...sizes, adapter, device, out}
+      } catch (error) {
+        if (!(error instanceof InterruptedError) || done === 0) throw error
+        await saveAdapter(adapter, adapters, base)
+        throw new InterruptedError(`Stopped after step ${done} of ${steps}. The adapter as it is now is in ${adapter}.`)
+      } finally {
+        await Promise.all(lines)
+        await metrics.close()
+      }
+    } finally {
+      adapters.dispose()
+    }
+  } finally {
+    model.weights.dispose()
+  }
+}
+
+async function refuseUsedDirectory(out: string): Promise<void> {
+  const found = await readdir(out).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw new FileError(`The output directory ${out} cannot be used: ${error.code ?? error.message}.`, {
+      hint: 'Name another with --out.',
+    })
+  })
+  if (found.length > 0) {
+    throw new FileError(
+      `The output directory ${out} is in use: it holds ${found.slice(0, 3).join(', ')}${found.length > 3 ? ' …' : ''}.`,
+      {
+        hint: `Name another with --out, or remove it first: rm -r ${out}`,
+      },
+    )
+  }
+}
+
+async function readData(recipe: Recipe): Promise<{train: Dataset; validation: Dataset | null}> {
+  const settings = dataSettings(recipe)
+  const tokenizer = await tokenizerFor(recipe)
+  const files = (value: string | readonly string[]): readonly string[] => (typeof value === 'string' ? [value] : value)
+  const train = await readDataset(files(recipe.data.train), tokenizer, settings)
+  const {validation} = recipe.data
+  return {train, validation: validation === null ? null : await readDataset(files(validation), tokenizer, settings)}
+}
+
+/** Rows of token ids need no tokenizer; without one, the model's vocabulary is the bound on ids. */
+async function tokenizerFor({data, model}: Recipe): Promise<Tokenizer | null> {
+  try {
+    return await loadTokenizer(model.base)
+  } catch (error) {
+    if (data.format === 'tokens') return null
+    throw error
+  }
+}

@@ -1,0 +1,30 @@
+/** A recipe's sections as the settings of the layers below, which know nothing of recipes. */
+import {type DataSettings} from '../data/rows.js'
+import {type TrainSettings} from '../train/train.js'
+import {type Recipe} from './schema.js'
+
+export function dataSettings({data}: Recipe): DataSettings {
+  return {appendEos: data.append_eos, format: data.format, lossOn: data.loss_on, maxLength: data.max_length}
+}
+
+export function trainSettings({data, eval: evaluation, seed, train}: Recipe): TrainSettings {
+  const {optimizer, schedule} = train
+  return {
+    batchSize: train.batch_size,
+    epochs: train.epochs,
+    evaluation: {atStart: evaluation.at_start, every: evaluation.every},
+    gradientAccumulation: train.gradient_accumulation,
+    learningRate: optimizer.learning_rate,
+    maxSteps: train.max_steps,
+    optimizer: {
+      beta1: optimizer.betas[0],
+      beta2: optimizer.betas[1],
+      clipNorm: train.clip_norm,
+      epsilon: optimizer.epsilon,
+      weightDecay: optimizer.weight_decay,
+    },
+    schedule: {minRatio: schedule.min_ratio, name: schedule.name, warmup: schedule.warmup},
+    seed,
+    shuffle: data.shuffle,
+  }
+}

@@ -1,0 +1,47 @@
+/** The adapters that a run begins with: fresh ones, or those of a saved adapter with the run's settings. */
+import {type Fault, MismatchError} from '../errors.js'
+import {type MambaConfig} from '../model/config.js'
+import {AdapterSet} from '../peft/adapter-set.js'
+import {loraScale} from '../peft/lora.js'
+import {type AdapterSettings} from '../peft/registry.js'
+import {checkBase, readAdapter} from '../peft/saved-adapter.js'
+
+export interface StartOptions {
+  readonly settings: readonly AdapterSettings[]
+  readonly config: MambaConfig
+  readonly seed: number
+  /** A saved adapter to start from; null starts fresh. */
+  readonly initAdapter: string | null
+  readonly base: {readonly path: string; readonly fingerprint: string}
+}
+
+/** Errors: MismatchError when the saved adapter has other methods, ranks, scales or targets than the settings. */
+export async function startAdapters({base, config, initAdapter, seed, settings}: StartOptions): Promise<AdapterSet> {
+  if (initAdapter === null) return AdapterSet.create(settings, config, seed)
+  const saved = await readAdapter(initAdapter)
+  checkBase(saved, base)
+  const faults = compareSettings(settings, saved.settings)
+  if (faults.length > 0) {
+    throw new MismatchError(`init_adapter ${initAdapter} does not fit the recipe's adapters.`, {
+      faults,
+      hint: 'Give the recipe the same methods, ranks and alphas in the same order as the saved adapter has them.',
+    })
+  }
+  return AdapterSet.restore(settings, config, saved.values)
+}
+
+function compareSettings(recipe: readonly AdapterSettings[], saved: readonly AdapterSettings[]): Fault[] {
+  const faults: Fault[] = []
+  for (let index = 0; index < Math.max(recipe.length, saved.length); index++) {
+    const wanted = describe(recipe[index])
+    const found = describe(saved[index])
+    if (wanted !== found)
+      faults.push({message: `is ${wanted} in the recipe and ${found} in the saved adapter`, where: `adapters.${index}`})
+  }
+  return faults
+}
+
+function describe(settings: AdapterSettings | undefined): string {
+  if (!settings) return 'absent'
+  return settings.method === 'lora' ? `lora of rank ${settings.rank} and scale ${loraScale(settings)}` : settings.method
+}

@@ -1,0 +1,58 @@
+import {afterAll, beforeAll, describe, expect, test} from '@jest/globals'
+import * as tf from '@tensorflow/tfjs-core'
+import {openModelDirectory} from '../../src/checkpoint/model-directory.js'
+import {forward, type LanguageModel, logitsOf, summedLoss} from '../../src/model/language-model.js'
+import {loadModel} from '../../src/model/load-model.js'
+import {parameterShapes} from '../../src/model/parameters.js'
+import {baseSites} from '../../src/model/sites.js'
+import {Weights} from '../../src/model/weights.js'
+import {difference} from '../support/close.js'
+import {BACKENDS, useBackend} from '../support/device.js'
+import {goldenPath, readReference, type Reference, shiftLabels} from '../support/golden.js'
+
+describe.each(BACKENDS)('on %s', (backend) => {
+  describe.each(['mamba1', 'mamba1-untied-bias'])('%s equals transformers', (name) => {
+    let model: LanguageModel
+    let reference: Reference
+    let ids: tf.Tensor2D
+    let labels: tf.Tensor2D
+
+    beforeAll(async () => {
+      await useBackend(backend)
+      model = await loadModel(await openModelDirectory(goldenPath(name)))
+      reference = await readReference(goldenPath(name, 'reference.safetensors'))
+      const [batch, length] = reference.shape('input_ids')
+      ids = tf.tensor2d(reference.ints('input_ids'), [batch, length], 'int32')
+      labels = tf.tensor2d(shiftLabels(reference.ints('labels'), length), [batch, length], 'int32')
+    })
+
+    afterAll(() => {
+      model.weights.dispose()
+      tf.dispose([ids, labels])
+      expect(tf.memory().numTensors).toBe(0)
+    })
+
+    test('in its logits', () => {
+      const logits = tf.tidy(() => logitsOf(model, forward(model, baseSites(model.weights), ids).hidden).dataSync())
+      expect(difference(logits, reference.floats('logits'))).toBeNull()
+    })
+
+    test('in its loss and in the gradient of every parameter', () => {
+      const variables = new Map([...parameterShapes(model.config).keys()].map((key) => [key, tf.variable(model.weights.get(key))]))
+      const weights = new Weights(variables)
+      const trainable = {...model, weights}
+      const supervised = labels.dataSync().filter((label) => label >= 0).length
+      const {grads, value} = tf.variableGrads(
+        () => tf.div(summedLoss(trainable, forward(trainable, baseSites(weights), ids).hidden, labels), supervised),
+        [...variables.values()],
+      )
+      expect(difference(value.dataSync(), reference.floats('loss'))).toBeNull()
+      const differences = Object.fromEntries(
+        [...variables].map(([key, {name: id}]) => [key, difference(grads[id].dataSync(), reference.floats(`grad.${key}`))]),
+      )
+      expect(differences).toEqual(Object.fromEntries([...variables.keys()].map((key) => [key, null])))
+      tf.dispose([grads, value])
+      weights.dispose()
+    })
+  })
+})
