@@ -1,0 +1,98 @@
+import {Args, Flags} from '@oclif/core'
+import {BaseCommand} from '../cli/base-command.js'
+import {adapterFlags} from '../cli/adapter-flags.js'
+import {deviceFlag} from '../cli/device-flag.js'
+import {formatCount} from '../cli/format.js'
+import {interruptSignal} from '../cli/interrupt.js'
+import {count} from '../cli/number-flags.js'
+import {type Evaluation} from '../train/evaluate.js'
+
+export default class Eval extends BaseCommand {
+  static override args = {
+    model: Args.string({description: 'Directory of the model.', required: true}),
+  }
+
+  static override description =
+    'The loss is the mean over all supervised tokens, in nats, as transformers computes it; perplexity is e to that power.'
+
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> models/tiny-mamba --data data/definitions.validation.jsonl',
+    '<%= config.bin %> <%= command.id %> models/tiny-mamba --adapter runs/quickstart/adapter --data data/definitions.validation.jsonl --json',
+  ]
+
+  static override flags = {
+    ...adapterFlags,
+    'append-eos': Flags.boolean({
+      allowNo: true,
+      default: true,
+      description: 'End every row with the end-of-sequence token.',
+    }),
+    'batch-size': count({default: 8, description: 'Rows at once; it changes speed and memory, never the result.'}),
+    data: Flags.string({
+      description: 'File to evaluate on (.jsonl, .json, .txt). May be given several times.',
+      helpValue: 'FILE',
+      multiple: true,
+      required: true,
+    }),
+    device: deviceFlag(),
+    format: Flags.option({
+      default: 'auto',
+      description: 'What a row is; auto tells it from the first row.',
+      options: ['auto', 'prompt_completion', 'text', 'tokens'] as const,
+    })(),
+    'loss-on': Flags.option({
+      default: 'auto',
+      description: 'Which tokens count; auto follows the format.',
+      options: ['auto', 'completion', 'all', 'labelled'] as const,
+    })(),
+    'max-length': count({default: 1024, description: 'Longest sequence, in tokens; longer rows are cut.'}),
+  }
+
+  static override summary = 'Measure loss and perplexity of a model, with or without an adapter.'
+
+  async run(): Promise<Evaluation> {
+    const {args, flags} = await this.parse(Eval)
+    const [{startDevice}, {readDataset}, {loadTokenizer}, {attachModel}, {checkVocabulary}, {evaluate}] =
+      await Promise.all([
+        import('../backend/devices.js'),
+        import('../data/rows.js'),
+        import('../data/tokenizer.js'),
+        import('../peft/attached-model.js'),
+        import('../recipe/check-vocabulary.js'),
+        import('../train/evaluate.js'),
+      ])
+    const progress = await this.progress()
+    const {dispose, signal} = interruptSignal()
+    const step = progress.step('Reading data')
+    const tokenizer = flags.format === 'tokens' ? null : await loadTokenizer(args.model)
+    const dataset = await readDataset(flags.data, tokenizer, {
+      appendEos: flags['append-eos'],
+      format: flags.format,
+      lossOn: flags['loss-on'],
+      maxLength: flags['max-length'],
+    })
+    step.update('Loading model')
+    await startDevice(flags.device)
+    const attached = await attachModel({adapter: flags.adapter, anyBase: flags['any-base'], model: args.model})
+    step.done(`${formatCount(dataset.examples.length)} rows (${dataset.format}), loss on ${dataset.lossOn}`)
+    try {
+      checkVocabulary(attached.model.config.vocabulary, [dataset])
+      const bar = progress.bar(dataset.examples.length, 'evaluating')
+      const result = await evaluate(attached, dataset.examples, {
+        batchSize: flags['batch-size'],
+        report: (done) => bar.update({done}),
+        signal,
+      })
+      bar.stop()
+      this.out(`loss        ${result.loss.toFixed(4)}`)
+      this.out(`perplexity  ${result.perplexity.toFixed(3)}`)
+      this.out(
+        `tokens      ${formatCount(result.tokens)}, of which ${formatCount(result.supervised_tokens)} supervised`,
+      )
+      return result
+    } finally {
+      attached.dispose()
+      dispose()
+    }
+  }
+}

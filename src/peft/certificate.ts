@@ -1,0 +1,111 @@
+/**
+ * The proof that a merge is right: base + adapter and the merged files, run on the same batches, compared in logits and
+ * loss. The tolerance follows from the stored number format, because every changed weight is rounded to it once.
+ */
+import * as tf from '@tensorflow/tfjs-core'
+import {type Batch} from '../data/batches.js'
+import {type SafetensorsDtype} from '../checkpoint/dtypes.js'
+import {forward, type LanguageModel, logitsOf, summedLoss} from '../model/language-model.js'
+import {baseSites, type Sites} from '../model/sites.js'
+
+export interface Certificate {
+  /** Largest |attached − merged| over all logits, divided by the largest |attached| */
+  readonly logits_difference: number
+  readonly loss_attached: number
+  readonly loss_merged: number
+  /** |attached − merged|, in nats */
+  readonly loss_difference: number
+  /** Share of positions whose most probable token is the same */
+  readonly same_top_token: number
+  readonly tolerance: number
+  readonly number_format: string
+  readonly batches: number
+  readonly tokens: number
+  readonly passed: boolean
+}
+
+/** Unit roundoff of a stored format. */
+const ROUNDOFF: Readonly<Record<string, number>> = {BF16: 2 ** -9, F16: 2 ** -12, F32: 2 ** -25, F64: 2 ** -25}
+
+/** f32 sums in another order, through all layers. */
+const F32_SUMS = 1e-4
+
+/**
+ * Tolerance for a merge that changed these tensors, stored in these formats. Each of m changed matrices adds an
+ * independent relative error of about u / √3; they add up as √m; the largest of many logits is some five deviations out:
+ * together 3 √m u, with u the roundoff of the coarsest format.
+ */
+export function mergeTolerance(changed: readonly SafetensorsDtype[]): {tolerance: number; format: string} {
+  const format = [...changed].sort((a, b) => ROUNDOFF[b] - ROUNDOFF[a])[0] ?? 'F32'
+  return {format, tolerance: F32_SUMS + 3 * Math.sqrt(changed.length) * (ROUNDOFF[format] ?? 0)}
+}
+
+interface Compared {
+  readonly logits: Float32Array
+  readonly loss: number
+}
+
+function run(model: LanguageModel, sites: Sites, batch: Batch): Compared {
+  const [logits, loss] = tf.tidy(() => {
+    const shape: [number, number] = [batch.rows, batch.length]
+    const {hidden} = forward(model, sites, tf.tensor2d(batch.ids, shape, 'int32')) // (B, L, d)
+    return [logitsOf(model, hidden), summedLoss(model, hidden, tf.tensor2d(batch.labels, shape, 'int32'))]
+  })
+  const compared = {logits: logits.dataSync<'float32'>().slice(), loss: loss.dataSync()[0]}
+  tf.dispose([logits, loss])
+  return compared
+}
+
+/** One side's answers to all batches; kept on the host so that only one model is on the device at a time. */
+export function answers(model: LanguageModel, sites: Sites | null, batches: readonly Batch[]): readonly Compared[] {
+  return batches.map((batch) => run(model, sites ?? baseSites(model.weights), batch))
+}
+
+export function compareAnswers(
+  attached: readonly Compared[],
+  merged: readonly Compared[],
+  batches: readonly Batch[],
+  {format, tolerance}: ReturnType<typeof mergeTolerance>,
+): Certificate {
+  let difference = 0
+  let largest = 0
+  let same = 0
+  let positions = 0
+  for (const [index, {logits}] of attached.entries()) {
+    const other = merged[index].logits
+    const vocabulary = logits.length / batches[index].ids.length
+    for (let i = 0; i < logits.length; i++) {
+      largest = Math.max(largest, Math.abs(logits[i]))
+      const gap = Math.abs(logits[i] - other[i])
+      if (!(gap <= difference)) difference = Number.isNaN(gap) ? Infinity : gap
+    }
+    for (let from = 0; from < logits.length; from += vocabulary) {
+      positions += 1
+      if (top(logits, from, vocabulary) === top(other, from, vocabulary)) same += 1
+    }
+  }
+  const supervised = batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0)
+  const mean = (side: readonly Compared[]): number => side.reduce((sum, {loss}) => sum + loss, 0) / supervised
+  const lossAttached = mean(attached)
+  const lossMerged = mean(merged)
+  const relative = difference / largest
+  const lossDifference = Math.abs(lossAttached - lossMerged)
+  return {
+    batches: batches.length,
+    logits_difference: relative,
+    loss_attached: lossAttached,
+    loss_difference: lossDifference,
+    loss_merged: lossMerged,
+    number_format: format,
+    passed: relative <= tolerance && lossDifference <= tolerance * Math.max(1, lossAttached),
+    same_top_token: same / positions,
+    tokens: batches.reduce((sum, batch) => sum + batch.tokens, 0),
+    tolerance,
+  }
+}
+
+function top(logits: Float32Array, from: number, count: number): number {
+  let best = from
+  for (let i = from + 1; i < from + count; i++) if (logits[i] > logits[best]) best = i
+  return best - from
+}

@@ -1,0 +1,113 @@
+/**
+ * A merge from start to end: check, merge on disk under a temporary name, run both sides on sample batches, and only then
+ * let the result appear. The certificate is stored with it as merge.json.
+ */
+import path from 'node:path'
+import {fingerprintTensors, openModelDirectory} from '../checkpoint/model-directory.js'
+import {writeDirectory, writeFileDurably} from '../checkpoint/output-directory.js'
+import {type Batch} from '../data/batches.js'
+import {NumericError} from '../errors.js'
+import {configOf, loadModel} from '../model/load-model.js'
+import {AdapterSet} from './adapter-set.js'
+import {answers, type Certificate, compareAnswers, mergeTolerance} from './certificate.js'
+import {checkMergeable, type MergeDtype, mergeSteps, selectEntries, splitByMerge, writeMerged} from './merge.js'
+import {checkBase, readAdapter, saveAdapter} from './saved-adapter.js'
+
+export interface MergeAdapterOptions {
+  readonly adapter: string
+  readonly base: string
+  readonly out: string
+  readonly dtype: MergeDtype
+  /** Parts without an exact merge stay an adapter of the result, in <out>/adapter. */
+  readonly partial: boolean
+  readonly anyBase: boolean
+  /** What both sides are compared on, for a vocabulary of this size. */
+  readonly batches: (vocabulary: number) => readonly Batch[]
+  readonly report?: (event: MergeEvent) => void
+}
+
+export type MergeEvent =
+  | {readonly event: 'stage'; readonly text: string}
+  | {readonly event: 'merging'; readonly done: number; readonly total: number}
+
+/** What merge.json holds. */
+export interface MergeReport extends Certificate {
+  readonly out: string
+  readonly adapter: string
+  readonly base: string
+  readonly base_fingerprint: string
+  readonly merged_fingerprint: string
+  readonly changed_tensors: number
+  /** Methods that stay an adapter of the result, in <out>/adapter */
+  readonly left_as_adapter: readonly string[]
+}
+
+/** Errors: MismatchError (no exact merge, other base), NumericError above the tolerance; then nothing is written. */
+export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeReport> {
+  const {adapter, anyBase, base, dtype, out, partial, report = () => {}} = options
+  const saved = await readAdapter(adapter)
+  checkMergeable(saved, partial)
+  const files = await openModelDirectory(base)
+  const config = configOf(files)
+  const baseFingerprint = await fingerprintTensors(files.tensors)
+  checkBase(saved, {fingerprint: baseFingerprint, path: base}, anyBase)
+  const batches = options.batches(config.vocabulary)
+
+  report({event: 'stage', text: 'Running base and adapter'})
+  const model = await loadModel(files)
+  const adapters = AdapterSet.restore(saved.settings, config, saved.values)
+  const attached = answers(model, adapters.sites(model.weights), batches)
+  adapters.dispose()
+  model.weights.dispose()
+
+  const rest = selectEntries(saved, splitByMerge(saved).others)
+  let result: MergeReport | undefined
+  await writeDirectory(out, async (into) => {
+    const steps = mergeSteps(saved, config)
+    const changed = await writeMerged({
+      dtype,
+      files,
+      into,
+      report: (done, total) => report({done, event: 'merging', total}),
+      steps,
+    })
+    report({event: 'stage', text: 'Running the merged model'})
+    const mergedFiles = await openModelDirectory(into)
+    const merged = await loadModel(mergedFiles)
+    const remaining = AdapterSet.restore(rest.settings, config, rest.values)
+    const formats = changed.flatMap((name) => mergedFiles.tensors.get(name)?.dtype ?? [])
+    const after = answers(merged, remaining.sites(merged.weights), batches)
+    const certificate = compareAnswers(attached, after, batches, mergeTolerance(formats))
+    merged.weights.dispose()
+    refuseDifference(certificate)
+    const fingerprint = await fingerprintTensors(mergedFiles.tensors)
+    if (rest.settings.length > 0) await saveAdapter(path.join(into, 'adapter'), remaining, {fingerprint, path: out})
+    remaining.dispose()
+    result = {
+      out,
+      adapter,
+      base,
+      base_fingerprint: baseFingerprint,
+      changed_tensors: changed.length,
+      left_as_adapter: rest.settings.map(({method}) => method),
+      merged_fingerprint: fingerprint,
+      ...certificate,
+    }
+    await writeFileDurably(path.join(into, 'merge.json'), `${JSON.stringify(result, null, 2)}\n`)
+  })
+  return result as MergeReport
+}
+
+function refuseDifference({logits_difference, loss_difference, number_format, passed, tolerance}: Certificate): void {
+  if (passed) return
+  throw new NumericError('Merged and attached differ by more than the number format explains; nothing was written.', {
+    faults: [
+      {
+        message: `largest relative difference ${logits_difference.toExponential(2)}, expected at most ${tolerance.toExponential(2)} (${number_format})`,
+        where: 'logits',
+      },
+      {message: `difference ${loss_difference.toExponential(2)}`, where: 'loss'},
+    ],
+    hint: 'Try --dtype f32. If that fails too, the adapter was trained on other weights.',
+  })
+}
