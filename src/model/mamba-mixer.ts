@@ -9,6 +9,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {causalConv} from '../ops/causal-conv/causal-conv.js'
+import {splitColumns} from '../ops/rows.js'
 import {selectiveScan} from '../ops/selective-scan/selective-scan.js'
 import {type MambaConfig} from './config.js'
 import {checkpointName} from './parameters.js'
@@ -41,7 +42,7 @@ export function mambaMixer(
     return sites.parameter(full, weights.get(full)) as T
   }
 
-  const [x, z] = tf.split<tf.Tensor3D>(sites.linear(`${site}.in_proj`, hidden), [inner, inner], 2) // 2 × (B, L, E)
+  const [x, z] = splitColumns(sites.linear(`${site}.in_proj`, hidden), [inner, inner]) // 2 × (B, L, E)
   const conv = sites.conv(
     layer,
     {
@@ -53,7 +54,7 @@ export function mambaMixer(
     causalConv,
   )
   const u = conv.y // (B, L, E)
-  const [dt, b, c] = tf.split<tf.Tensor3D>(sites.linear(`${site}.x_proj`, u), [timeStepRank, states, states], 2) // (B, L, R), 2 × (B, L, N)
+  const [dt, b, c] = splitColumns(sites.linear(`${site}.x_proj`, u), [timeStepRank, states, states]) // (B, L, R), 2 × (B, L, N)
   const delta = sites.linear(`${site}.dt_proj`, dt) // (B, L, E)
   const a = tf.neg<tf.Tensor2D>(tf.exp(parameter<tf.Tensor2D>('A_log'))) // (E, N)
   const scan = sites.scan(

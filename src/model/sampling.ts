@@ -13,7 +13,7 @@ export interface Sampling {
   readonly topP: number
 }
 
-/** logits (V) → a token id. Errors: NumericError when no logit is finite. */
+/** logits (V) → a token id. Errors: NumericError when a logit is NaN or the largest is infinite. */
 export function chooseToken(logits: Float32Array, {temperature, topK, topP}: Sampling, random: RandomStream): number {
   const best = argmax(logits)
   if (!Number.isFinite(logits[best])) throw new NumericError('The model produced logits that are not finite.')
@@ -49,8 +49,12 @@ function total(candidates: readonly Candidate[]): number {
   return candidates.reduce((sum, {weight}) => sum + weight, 0)
 }
 
+/** The first of the largest values; a NaN counts as the largest, so that it cannot go unnoticed. */
 function argmax(values: Float32Array): number {
   let best = 0
-  for (let i = 1; i < values.length; i++) if (values[i] > values[best] || Number.isNaN(values[best])) best = i
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isNaN(values[i])) return i
+    if (values[i] > values[best]) best = i
+  }
   return best
 }

@@ -1,25 +1,80 @@
-import {beforeAll, describe, expect, test} from '@jest/globals'
-import * as tf from '@tensorflow/tfjs-core'
-import {selectiveScan} from '../../src/ops/selective-scan/selective-scan.js'
-import {selectiveScanReference} from '../../src/ops/selective-scan/selective-scan.reference.js'
+import {describe, expect, test} from '@jest/globals'
 import {useBackend} from '../support/device.js'
-import {difference} from '../support/close.js'
+import {evaluate} from '../support/evaluate.js'
+import {faultsOfNan, gradientsWithoutNan} from './not-a-number.js'
+import {faultsOfPadding, faultsOfSplitting} from './sequences.js'
+import {faultsAgainstMeaning, faultsAgainstNumbers, faultsOfRepeating} from './subject.js'
+import {scan, scanInputs} from './subjects.js'
+import {workOf} from './work.js'
 
-beforeAll(() => useBackend('wasm'))
-describe('x', () => {
-  test('y', async () => {
-    const [B,L,E,N]=[2,130,11,5]
-    const mk=(s:number[],k=1)=>tf.randomNormal(s,0,k)
-    const ins=[mk([B,L,E]),mk([B,L,E]),tf.neg(tf.exp(mk([E,N],0.5))),mk([B,L,N]),mk([B,L,N]),mk([E]),mk([B,L,E]),mk([B,E,N])]
-    const f=(op:any)=>(u:any,delta:any,a:any,b:any,c:any,d:any,z:any,h0:any)=>op({u,delta,a,b,c,d,z,h0})
-    const v1=f(selectiveScan)(...ins as [any,any,any,any,any,any,any,any])
-    const v2=f(selectiveScanReference)(...ins as [any,any,any,any,any,any,any,any])
-    console.log(difference(v1.y.dataSync(),v2.y.dataSync()),difference(v1.last.dataSync(),v2.last.dataSync()))
-    const w=mk([B,L,E]), w2=mk([B,E,N])
-    const g=(op:any)=>tf.grads((...x:any[])=>{const o=f(op)(...x as [any,any,any,any,any,any,any,any]); return tf.add(tf.sum(tf.mul(o.y,w)),tf.sum(tf.mul(o.last,w2)))})(ins)
-    await useBackend('cpu'); const e=g(selectiveScanReference).map((t:any)=>t.dataSync()); await useBackend('wasm')
-    const a=g(selectiveScan)
-    a.forEach((t:any,i:number)=>console.log(i,difference(t.dataSync(),e[i])))
-    expect(1).toBe(1)
+const STEPS = ['u', 'delta', 'b', 'c', 'z']
+
+describe('the selective scan', () => {
+  test.each([
+    {batch: 1, channels: 1, length: 1, states: 1},
+    {batch: 2, channels: 3, length: 2, states: 5},
+    {batch: 3, channels: 11, length: 7, states: 16},
+    {batch: 2, channels: 37, length: 64, states: 5},
+    {batch: 1, channels: 32, length: 129, states: 16},
+    {batch: 1, channels: 64, length: 7, states: 1},
+    {batch: 3, channels: 11, h0: false, length: 7, states: 16},
+    {batch: 2, channels: 37, h0: false, length: 33, states: 5},
+  ])('equals its meaning in value and every gradient for %j', async (sizes) => {
+    expect(await faultsAgainstMeaning(scan, scanInputs(sizes))).toEqual({})
+  })
+
+  // The backward kernel works in chunks of 128 steps, and in groups of channels of which 37 make five and 260 eight.
+  test.each([
+    {batch: 1, channels: 1, length: 1, states: 1},
+    {batch: 3, channels: 4, length: 1, states: 16},
+    {batch: 2, channels: 3, length: 2, states: 5},
+    {batch: 3, channels: 11, length: 7, states: 16},
+    {batch: 2, channels: 37, length: 64, states: 5},
+    {batch: 1, channels: 260, length: 7, states: 5},
+    {batch: 1, channels: 37, length: 128, states: 1},
+    {batch: 1, channels: 32, length: 129, states: 16},
+    {batch: 1, channels: 37, length: 300, states: 5},
+    {batch: 1, channels: 5, length: 1000, states: 16},
+    {batch: 2, channels: 3, length: 1000, states: 1},
+    {batch: 2, channels: 11, h0: false, length: 1, states: 5},
+    {batch: 1, channels: 11, h0: false, length: 300, states: 5},
+  ])('agrees with numeric differences for %j', async (sizes) => {
+    expect(await faultsAgainstNumbers(scan, scanInputs(sizes))).toEqual({})
+  })
+
+  test('gives the same bytes again', async () => {
+    expect(await faultsOfRepeating(scan, scanInputs({batch: 2, channels: 37, length: 129, states: 16}))).toEqual({})
+  })
+
+  test('does not hide a NaN', async () => {
+    const inputs = scanInputs({batch: 2, channels: 11, length: 5, states: 3})
+    for (const index of [0, 7]) expect(await faultsOfNan(scan, inputs, index)).toEqual({})
+    expect(await gradientsWithoutNan(scan, inputs, 'y')).toEqual([])
+    const independent = ['dC', 'dD', 'dZ']
+    expect(await gradientsWithoutNan(scan, inputs, 'last')).toEqual([
+      ...independent.map((name) => `wasm ${name}`),
+      ...independent.map((name) => `cpu ${name}`),
+    ])
+  })
+
+  test('does not notice steps that follow', async () => {
+    const inputs = scanInputs({batch: 2, channels: 37, length: 120, states: 5})
+    expect(await faultsOfPadding(scan, inputs, STEPS, {extra: 20})).toEqual({})
+  })
+
+  test.each([1, 40, 69])('may be taken in two parts, the first of %i of 70 steps', async (at) => {
+    const inputs = scanInputs({batch: 2, channels: 11, length: 70, states: 5})
+    expect(await faultsOfSplitting(scan, inputs, STEPS, 'h0', at)).toEqual({})
+  })
+
+  test('sums no gradient of a frozen input', async () => {
+    await useBackend('wasm')
+    const inputs = scanInputs({batch: 2, channels: 3, length: 4, states: 5})
+    const sums = async (...wanted: string[]): Promise<number> =>
+      (await workOf(() => evaluate(scan.call, inputs, wanted))).count('Sum')
+    const ofTheLoss = 2
+    expect(await sums('u', 'delta', 'z', 'h0')).toBe(ofTheLoss)
+    expect(await sums('a')).toBe(ofTheLoss + 1)
+    expect(await sums('a', 'b', 'c', 'd')).toBe(ofTheLoss + 4)
   })
 })

@@ -1,5 +1,6 @@
 /** Rows of a table by token id. The gradient adds each position's row to its id's row, in order of position. */
 import * as tf from '@tensorflow/tfjs-core'
+import {gatherRows} from '../rows.js'
 import {defineOperation} from '../operation.js'
 
 const lookUp = defineOperation({
@@ -18,7 +19,7 @@ const lookUp = defineOperation({
     }
   },
   name: 'MambaEmbedding',
-  value: ({ids, weight}) => tf.gather(weight, ids as tf.Tensor2D),
+  value: ({ids, weight}) => tf.reshape(gatherRows(weight, ids), [...ids.shape, weight.shape[1] ?? 1]),
 })
 
 /** ids (B, L) int32, weight (V, d) → (B, L, d). */

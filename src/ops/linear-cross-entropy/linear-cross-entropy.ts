@@ -8,6 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import {askKernel, launchKernel} from '../../backend/kernel-host.js'
 import {defineOperation, type Inputs, toTensors} from '../operation.js'
+import {gatherRows} from '../rows.js'
 import {timesTransposed, transposedTimes} from '../product.js'
 
 /** Logits in one piece, at most: 32 MiB. */
@@ -42,7 +43,7 @@ function forEachPiece(inputs: Inputs, visit: (piece: Piece, from: number) => tf.
   for (let from = 0; from < positions.length; from += rows) {
     const result = tf.tidy(() => {
       const chosen = tf.tensor1d(positions.subarray(from, from + rows), 'int32')
-      const part = tf.gather<tf.Tensor2D>(hidden as tf.Tensor2D, chosen) // (m, d)
+      const part = gatherRows(hidden, chosen) // (m, d)
       const logits: tf.Tensor2D = weightTransposed
         ? tf.matMul<tf.Tensor2D>(part, weightTransposed as tf.Tensor2D)
         : timesTransposed(part, weight as tf.Tensor2D)
@@ -87,7 +88,7 @@ const headLoss = defineOperation({
         // Row m of the result is its supervised row, or the row of zeros that was put last.
         const rows = new Int32Array(labels.size).fill(positions.length)
         for (const [index, position] of positions.entries()) rows[position] = index
-        return tf.gather(chosen, tf.tensor1d(rows, 'int32')) // (M, d)
+        return gatherRows(chosen, tf.tensor1d(rows, 'int32')) // (M, d)
       },
       weight() {
         const parts = forEachPiece(inputs, (piece) => [transposedTimes(dLogitsOf(piece, scale), piece.hidden)])

@@ -1,0 +1,61 @@
+/**
+ * Rows by index and parts of rows. `splitColumns` is an operation of the model, with a gradient; `gatherRows` is a step
+ * inside other operations, without one.
+ */
+import * as tf from '@tensorflow/tfjs-core'
+import {launchKernel} from '../backend/kernel-host.js'
+import {defineOperation, toTensors} from './operation.js'
+
+/** Rows in a work item. */
+const BLOCK = 64
+
+/** table (V, d), indices (M) int32 → (M, d). Not differentiable. */
+export function gatherRows(table: tf.Tensor, indices: tf.Tensor): tf.Tensor2D {
+  const columns = table.size / table.shape[0]
+  const rows = indices.size
+  const [out] = toTensors(
+    launchKernel(tf.backend(), {
+      inputs: [table, indices],
+      items: Math.ceil(rows / BLOCK),
+      kernel: 'gatherRows',
+      numbers: [rows, columns, BLOCK],
+      outputs: [[rows, columns]],
+      work: rows * columns,
+    }),
+  )
+  return out as tf.Tensor2D
+}
+
+function takeColumns(backend: tf.KernelBackend, x: tf.Tensor, from: number, width: number): tf.TensorInfo {
+  const columns = x.shape[x.rank - 1]
+  const rows = x.size / columns
+  const [out] = launchKernel(backend, {
+    inputs: [x],
+    items: Math.ceil(rows / BLOCK),
+    kernel: 'takeColumns',
+    numbers: [rows, columns, from, width, BLOCK],
+    outputs: [[...x.shape.slice(0, -1), width]],
+    work: rows * width,
+  })
+  return out
+}
+
+const columnsOf = defineOperation({
+  gradient(dys) {
+    return {x: () => tf.concat(dys, -1)}
+  },
+  name: 'MambaSplitColumns',
+  value({x}, settings, backend) {
+    let from = 0
+    return Object.keys(settings).map((key) => {
+      const width = settings[key] as number
+      from += width
+      return takeColumns(backend, x, from - width, width)
+    })
+  },
+})
+
+/** x (…, Σ widths) → one tensor (…, width) for each width, from left to right. */
+export function splitColumns<T extends tf.Tensor>(x: T, widths: readonly number[]): T[] {
+  return columnsOf({x}, Object.fromEntries(widths.map((width, index) => [`width${index}`, width]))) as T[]
+}

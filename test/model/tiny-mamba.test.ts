@@ -1,0 +1,59 @@
+import {afterAll, beforeAll, describe, expect, test} from '@jest/globals'
+import * as tf from '@tensorflow/tfjs-core'
+import {openModelDirectory} from '../../src/checkpoint/model-directory.js'
+import {RandomStream} from '../../src/data/random.js'
+import {decode} from '../../src/model/decoding.js'
+import {type LanguageModel} from '../../src/model/language-model.js'
+import {loadModel} from '../../src/model/load-model.js'
+import {baseSites} from '../../src/model/sites.js'
+import {AdapterSet} from '../../src/peft/adapter-set.js'
+import {evaluate} from '../../src/train/evaluate.js'
+import {difference} from '../support/close.js'
+import {useBackend} from '../support/device.js'
+import {goldenPath, readReference, type Reference} from '../support/golden.js'
+import {logitsInOnePass} from '../support/golden-model.js'
+
+/** The rows and positions whose logits the reference keeps. */
+const ROWS = 2
+const POSITIONS = 96
+
+describe('the shipped tiny-mamba equals transformers', () => {
+  let model: LanguageModel
+  let reference: Reference
+  let rows: Int32Array[]
+
+  beforeAll(async () => {
+    await useBackend('wasm')
+    model = await loadModel(await openModelDirectory('models/tiny-mamba'))
+    reference = await readReference(goldenPath('tiny-mamba-reference.safetensors'))
+    const [count, length] = reference.shape('input_ids')
+    const ids = reference.ints('input_ids')
+    rows = Array.from({length: count}, (_, row) => ids.slice(row * length, (row + 1) * length))
+  })
+
+  afterAll(() => {
+    model.weights.dispose()
+    expect(tf.memory().numTensors).toBe(0)
+  })
+
+  test('in its mean loss over 16 × 256 tokens', async () => {
+    const examples = rows.map((ids, row) => ({ids, labels: ids, where: `row:${row}`}))
+    const bare = AdapterSet.create([], model.config, 0)
+    const {loss, supervised_tokens: supervised} = await evaluate({adapters: bare, model}, examples, {batchSize: 8})
+    expect(supervised).toBe(16 * 255)
+    expect(difference([loss], reference.floats('loss'))).toBeNull()
+  })
+
+  test('in its logits', () => {
+    const sites = baseSites(model.weights)
+    const logits = rows.slice(0, ROWS).flatMap((ids) => [...logitsInOnePass(model, sites, ids.slice(0, POSITIONS))])
+    expect(difference(logits, reference.floats('logits'))).toBeNull()
+  })
+
+  test('in the greedy continuation of a prompt, token by token', () => {
+    const prompt = [...reference.ints('prompt')]
+    const greedy = {eosId: 0, maxNewTokens: 48, temperature: 0, topK: null, topP: 1}
+    const made = [...decode(model, baseSites(model.weights), prompt, greedy, new RandomStream(0))]
+    expect([...prompt, ...made]).toEqual([...reference.ints('greedy')])
+  })
+})

@@ -1,0 +1,26 @@
+/** What an evaluation on the current backend has run: our kernels by name, TensorFlow.js's own by name. */
+import {jest} from '@jest/globals'
+import * as tf from '@tensorflow/tfjs-core'
+import {KernelPool} from '../../src/backend/kernel-pool.js'
+
+export interface Work {
+  readonly launched: readonly string[]
+  /** How often TensorFlow.js ran this kernel of its own. */
+  count(kernel: string): number
+}
+
+export async function workOf(evaluation: () => unknown): Promise<Work> {
+  const run = jest.spyOn(KernelPool.prototype, 'run')
+  try {
+    const {kernels} = await tf.profile(() => {
+      evaluation()
+      return tf.scalar(0)
+    })
+    return {
+      count: (kernel) => kernels.filter(({name}) => name === kernel).length,
+      launched: run.mock.calls.map(([name]) => name),
+    }
+  } finally {
+    run.mockRestore()
+  }
+}

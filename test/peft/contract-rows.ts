@@ -1,0 +1,90 @@
+/** The rows of the adapter contract: sets of adapters, how many numbers each trains (counted here by hand), and what merging does. */
+import {type MambaConfig} from '../../src/model/config.js'
+import {type AdapterSettings} from '../../src/peft/registry.js'
+import {type LoraSettings} from '../../src/peft/lora-settings.js'
+
+export interface ContractRow {
+  readonly name: string
+  readonly settings: readonly AdapterSettings[]
+  /** Trained numbers in all. */
+  readonly count: (config: MambaConfig) => number
+  readonly merges: 'all' | 'partly' | 'not at all'
+}
+
+const lora = (settings: Partial<LoraSettings>): LoraSettings => ({
+  method: 'lora',
+  targets: ['in_proj'],
+  rank: 3,
+  alpha: 6,
+  dropout: 0,
+  rslora: false,
+  ...settings,
+})
+
+const STATE = {method: 'initial-state', conv: true, scan: true} as const
+
+export const contractRows: readonly ContractRow[] = [
+  {
+    name: 'lora on all projections',
+    settings: [lora({rank: 5, targets: ['in_proj', 'x_proj', 'dt_proj', 'out_proj']})],
+    count: ({hidden: d, inner: e, layers, states: n, timeStepRank: r}) =>
+      layers * 5 * (2 * e + d + (r + 2 * n + e) + (e + r) + (d + e)),
+    merges: 'all',
+  },
+  {
+    name: 'lora on slices and the convolution',
+    settings: [lora({targets: ['in_proj.x', 'in_proj.z', 'x_proj.dt', 'x_proj.B', 'x_proj.C', 'conv1d']})],
+    count: ({convWidth: k, hidden: d, inner: e, layers, states: n, timeStepRank: r}) =>
+      layers * 3 * (2 * (e + d) + (r + e) + 2 * (n + e) + (e + k)),
+    merges: 'all',
+  },
+  {
+    name: 'rslora in one layer',
+    settings: [lora({rank: 8, rslora: true, targets: ['layers.1.mixer.*_proj']})],
+    count: ({hidden: d, inner: e, states: n, timeStepRank: r}) =>
+      8 * (2 * e + d + (r + 2 * n + e) + (e + r) + (d + e)),
+    merges: 'all',
+  },
+  {
+    name: 'lora with dropout',
+    settings: [lora({dropout: 0.3, targets: ['in_proj', 'out_proj']})],
+    count: ({hidden: d, inner: e, layers}) => layers * 3 * (2 * e + d + (d + e)),
+    merges: 'all',
+  },
+  {
+    name: 'several loras on the same sites, with and without dropout',
+    settings: [
+      lora({rank: 2, targets: ['in_proj', 'conv1d']}),
+      lora({dropout: 0.2, rank: 4, targets: ['in_proj', 'in_proj.z']}),
+      lora({rslora: true, targets: ['in_proj.z', 'conv1d']}),
+    ],
+    count: ({convWidth: k, hidden: d, inner: e, layers}) =>
+      layers * (2 * (2 * e + d + (e + k)) + 4 * (2 * e + d + (e + d)) + 3 * (e + d + (e + k))),
+    merges: 'all',
+  },
+  {
+    name: 'initial-state',
+    settings: [STATE],
+    count: ({convWidth: k, inner: e, layers, states: n}) => layers * e * (n + k - 1),
+    merges: 'not at all',
+  },
+  {
+    name: 'initial-state of the scan alone',
+    settings: [{...STATE, conv: false}],
+    count: ({inner: e, layers, states: n}) => layers * e * n,
+    merges: 'not at all',
+  },
+  {
+    name: 'initial-state of the convolution alone',
+    settings: [{...STATE, scan: false}],
+    count: ({convWidth: k, inner: e, layers}) => layers * e * (k - 1),
+    merges: 'not at all',
+  },
+  {
+    name: 'all together',
+    settings: [STATE, lora({targets: ['in_proj', 'out_proj']}), lora({dropout: 0.1, rslora: true, targets: ['x_proj.*', 'conv1d']})],
+    count: ({convWidth: k, hidden: d, inner: e, layers, states: n, timeStepRank: r}) =>
+      layers * (e * (n + k - 1) + 3 * (2 * e + d + (d + e)) + 3 * (r + e + 2 * (n + e) + (e + k))),
+    merges: 'partly',
+  },
+]

@@ -1,0 +1,169 @@
+import {afterAll, beforeAll, describe, expect, test} from '@jest/globals'
+import * as tf from '@tensorflow/tfjs-core'
+import {readdir} from 'node:fs/promises'
+import {fingerprintTensors, openModelDirectory} from '../../src/checkpoint/model-directory.js'
+import {collate} from '../../src/data/batches.js'
+import {RandomStream} from '../../src/data/random.js'
+import {MismatchError} from '../../src/errors.js'
+import {baseSites} from '../../src/model/sites.js'
+import {AdapterSet} from '../../src/peft/adapter-set.js'
+import {attachModel} from '../../src/peft/attached-model.js'
+import {mergeAdapter, type MergeReport} from '../../src/peft/merge-adapter.js'
+import {probeBatches} from '../../src/peft/probe-batches.js'
+import {readAdapter, saveAdapter} from '../../src/peft/saved-adapter.js'
+import {lossAndGradients} from '../../src/train/batch-loss.js'
+import {AdamW, globalNorm} from '../../src/train/optimizer.js'
+import {difference} from '../support/close.js'
+import {bitFaultsOf} from '../support/compare.js'
+import {useBackend} from '../support/device.js'
+import {goldenPath} from '../support/golden.js'
+import {type GoldenModel, logitsInOnePass, logitsInPieces, MODELS, openGolden, randomise} from '../support/golden-model.js'
+import {workDirectory} from '../support/work-directory.js'
+import {contractRows} from './contract-rows.js'
+
+const OPTIMIZER = {beta1: 0.9, beta2: 0.999, clipNorm: 1, epsilon: 1e-8, weightDecay: 0}
+
+describe.each(MODELS)('on %s', (name) => {
+  let golden: GoldenModel
+  let base: {path: string; fingerprint: string}
+  let ids: Int32Array
+
+  beforeAll(async () => {
+    await useBackend('wasm')
+    golden = await openGolden(name)
+    const {tensors} = await openModelDirectory(goldenPath(name))
+    base = {fingerprint: await fingerprintTensors(tensors), path: goldenPath(name)}
+    ids = golden.examples[0].ids
+  })
+
+  afterAll(() => {
+    golden.model.weights.dispose()
+    expect(tf.memory().numTensors).toBe(0)
+  })
+
+  describe.each(contractRows)('$name', ({count, merges, settings}) => {
+    const inWork = workDirectory()
+    let adapters: AdapterSet
+    let before: tf.MemoryInfo
+
+    beforeAll(() => {
+      before = tf.memory()
+      adapters = AdapterSet.create(settings, golden.model.config, 1)
+    })
+
+    afterAll(() => {
+      adapters.dispose()
+      const after = tf.memory()
+      expect([after.numTensors, after.numBytes]).toEqual([before.numTensors, before.numBytes])
+    })
+
+    const logits = (set: AdapterSet): Float32Array =>
+      logitsInOnePass(golden.model, set.sites(golden.model.weights), ids)
+
+    const weightsNow = (): Record<string, Float32Array> =>
+      Object.fromEntries(
+        golden.reference.names
+          .filter((tensor) => tensor.startsWith('grad.'))
+          .map((tensor) => tensor.slice('grad.'.length))
+          .map((tensor) => [tensor, golden.model.weights.get(tensor).dataSync<'float32'>().slice()]),
+      )
+
+    /** A set with random values everywhere, saved as `adapter` and given back; whoever asks disposes of it. */
+    async function savedRandomSet(): Promise<AdapterSet> {
+      const random = AdapterSet.create(settings, golden.model.config, 1)
+      randomise(random)
+      await saveAdapter(inWork('adapter'), random, base)
+      return random
+    }
+
+    test('trains as many numbers as the formula says', () => {
+      expect(adapters.size).toBe(count(golden.model.config))
+      expect([...adapters.values().values()].reduce((sum, {values}) => sum + values.length, 0)).toBe(adapters.size)
+    })
+
+    test('is neutral at the start, bit for bit', () => {
+      const bare = logitsInOnePass(golden.model, baseSites(golden.model.weights), ids)
+      expect(bitFaultsOf({logits: logits(adapters)}, {logits: bare})).toEqual({})
+    })
+
+    test('starts the same for the same seed', () => {
+      const values = (set: AdapterSet): Record<string, Float32Array> =>
+        Object.fromEntries([...set.values()].map(([tensor, value]) => [tensor, value.values]))
+      const again = AdapterSet.create(settings, golden.model.config, 1)
+      expect(bitFaultsOf(values(again), values(adapters))).toEqual({})
+      again.dispose()
+    })
+
+    test('training moves every one of its numbers and nothing else', () => {
+      const weights = weightsNow()
+      const start = adapters.values()
+      const optimizer = new AdamW(adapters.variables, OPTIMIZER)
+      const batch = collate(golden.examples)
+      // In the first step A cannot move, because B is zero.
+      for (const step of [1, 2]) {
+        const dropout = new RandomStream(step, 'dropout')
+        const {gradients} = lossAndGradients({adapters, model: golden.model}, batch, batch.supervisedTokens, dropout)
+        expect([...gradients.keys()]).toEqual([...adapters.variables.keys()])
+        optimizer.step(gradients, 1e-2, globalNorm(gradients))
+      }
+      const still = [...adapters.values()].flatMap(([tensor, {values}]) =>
+        [...values].flatMap((value, index) => (value === start.get(tensor)?.values[index] ? [`${tensor}[${index}]`] : [])),
+      )
+      expect(still).toEqual([])
+      expect(bitFaultsOf(weightsNow(), weights)).toEqual({})
+    })
+
+    test('saved and loaded again gives the same logits, bit for bit', async () => {
+      const random = await savedRandomSet()
+      const saved = await readAdapter(inWork('adapter'))
+      expect(saved).toMatchObject({base, format: 'mambatune', settings})
+      const loaded = AdapterSet.restore(saved.settings, golden.model.config, saved.values)
+      expect(bitFaultsOf({logits: logits(loaded)}, {logits: logits(random)})).toEqual({})
+      random.dispose()
+      loaded.dispose()
+    })
+
+    test('decoding token by token gives the logits of one pass', () => {
+      const random = AdapterSet.create(settings, golden.model.config, 1)
+      randomise(random)
+      const sites = random.sites(golden.model.weights)
+      const single = [...ids].map(() => 1)
+      expect(difference(logitsInPieces(golden.model, sites, ids, single), logits(random))).toBeNull()
+      random.dispose()
+    })
+
+    test(`merging: ${merges}`, async () => {
+      const random = await savedRandomSet()
+      const expected = logits(random)
+      random.dispose()
+      const merge = (partial: boolean): Promise<MergeReport> =>
+        mergeAdapter({
+          adapter: inWork('adapter'),
+          anyBase: false,
+          base: base.path,
+          batches: probeBatches,
+          dtype: 'f32',
+          out: inWork('merged'),
+          partial,
+        })
+      if (merges !== 'all') {
+        await expect(merge(false)).rejects.toThrow(MismatchError)
+        expect(await readdir(inWork())).toEqual(['adapter'])
+      }
+      if (merges === 'not at all') {
+        await expect(merge(true)).rejects.toThrow(MismatchError)
+        return
+      }
+      const report = await merge(merges === 'partly')
+      expect(report.passed).toBe(true)
+      expect(report.left_as_adapter).toEqual(merges === 'partly' ? ['initial-state'] : [])
+      const rest = merges === 'partly' ? {adapter: inWork('merged', 'adapter')} : {}
+      const merged = await attachModel({model: inWork('merged'), ...rest})
+      expect(difference(logitsInOnePass(merged.model, merged.sites, ids), expected)).toBeNull()
+      // The update is there to be seen: the bare base is something else.
+      const bare = logitsInOnePass(golden.model, baseSites(golden.model.weights), ids)
+      expect(difference(expected, bare, {absolute: 0.01, relative: 0.01})).not.toBeNull()
+      merged.dispose()
+    })
+  })
+})
