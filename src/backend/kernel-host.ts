@@ -54,7 +54,7 @@ function poolOn(memory: WebAssembly.Memory): KernelPool {
 function hostOf(backend: tf.KernelBackend): {pool: KernelPool; openHeap: () => Heap} {
   const shared = wasmHeap(backend)
   if (shared?.wasm.wasmMemory) {
-    return {openHeap: () => sharedHeap(shared as NonNullable<typeof shared>), pool: poolOn(shared.wasm.wasmMemory)}
+    return {openHeap: () => sharedHeap(shared), pool: poolOn(shared.wasm.wasmMemory)}
   }
   privateMemory ??= new WebAssembly.Memory({initial: 1, maximum: 65_536, shared: true})
   const memory = privateMemory

@@ -26,7 +26,7 @@ export class RunProgress {
       case 'plan': {
         const share = ((100 * event.trainable) / (event.trainable + event.total)).toFixed(2)
         this.reporter.note(
-          `${formatCount(event.trainable)} trained of ${formatCount(event.total)} (${share} %), ${event.steps} steps`,
+          `${formatCount(event.trainable)} trainable numbers beside ${formatCount(event.total)} frozen ones (${share} % of all), ${event.steps} steps`,
         )
         this.steps = event.steps
         return

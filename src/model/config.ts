@@ -53,8 +53,9 @@ export function readMambaConfig(raw: Readonly<Record<string, unknown>>, where: s
   }
   const hidden = whole('hidden_size')
   const activation = raw.hidden_act ?? 'silu'
-  if (activation !== 'silu')
+  if (activation !== 'silu') {
     faults.push({message: `hidden_act is ${JSON.stringify(activation)}, expected "silu"`, where})
+  }
   const epsilon = raw.layer_norm_epsilon ?? 1e-5
   if (typeof epsilon !== 'number' || !(epsilon > 0)) {
     faults.push({message: `layer_norm_epsilon is ${JSON.stringify(epsilon)}, expected a number above 0`, where})

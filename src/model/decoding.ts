@@ -29,8 +29,8 @@ function advance(model: LanguageModel, sites: Sites, ids: readonly number[], bef
     return [logitsOf(model, tail), ...state.flatMap(({scan, window}) => [scan, window])]
   })
   const state = Array.from({length: rest.length / 2}, (_, layer) => ({
-    scan: rest[2 * layer] as tf.Tensor3D,
-    window: rest[2 * layer + 1] as tf.Tensor3D,
+    scan: rest[2 * layer],
+    window: rest[2 * layer + 1],
   }))
   const logits = last.dataSync<'float32'>()
   last.dispose()

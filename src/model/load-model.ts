@@ -29,8 +29,9 @@ export function checkTensors({directory, tensors}: ModelFiles, config: MambaConf
   }
   for (const name of tensors.keys()) {
     // A tied head may be stored all the same; it is the embedding.
-    if (!shapes.has(name) && !(config.tied && name === HEAD))
+    if (!shapes.has(name) && !(config.tied && name === HEAD)) {
       faults.push({message: 'is not a tensor of this model', where: name})
+    }
   }
   if (faults.length > 0) {
     throw new FileError(`The weights in ${directory} do not fit its config.json.`, {

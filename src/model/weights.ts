@@ -37,8 +37,9 @@ export class Weights {
   /** Keeps a transposed copy of these matrices where the device multiplies faster by it. They must not change after. */
   keepTransposed(names: Iterable<string>): void {
     if (!prefersTransposedCopies()) return
-    for (const name of names)
+    for (const name of names) {
       this.transposes.set(name, tf.keep(tf.transpose<tf.Tensor2D>(this.get(name) as tf.Tensor2D)))
+    }
   }
 
   dispose(): void {

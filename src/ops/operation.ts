@@ -16,9 +16,9 @@ type Value = tf.TensorInfo | tf.TensorInfo[]
 
 export interface OperationDefinition {
   readonly name: string
-  value(inputs: Inputs, settings: Settings, backend: tf.KernelBackend): Value
+  readonly value: (inputs: Inputs, settings: Settings, backend: tf.KernelBackend) => Value
   /** dys has one gradient for each output; the result one function for each differentiable input. */
-  gradient(dys: tf.Tensor[], inputs: Inputs, settings: Settings): Record<string, () => tf.Tensor>
+  readonly gradient: (dys: tf.Tensor[], inputs: Inputs, settings: Settings) => Record<string, () => tf.Tensor>
 }
 
 export interface Operation {

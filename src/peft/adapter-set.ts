@@ -119,8 +119,9 @@ function checkValues(specs: ReadonlyMap<string, ParameterSpec>, values: Readonly
       faults.push({message: `has shape [${found.shape.join(', ')}], expected [${shape.join(', ')}]`, where: name})
     }
   }
-  for (const name of values.keys())
+  for (const name of values.keys()) {
     if (!specs.has(name)) faults.push({message: 'is not a tensor of these adapters', where: name})
+  }
   if (faults.length > 0) {
     throw new MismatchError('The adapter does not fit this model.', {
       faults,

@@ -25,7 +25,7 @@ export function fromPeft({config, tensors}: PeftFiles, path: string): ImportedAd
   const faults = unsupported(config, path)
   const values = new Map<string, ParameterValues>()
   const modules = new Set<string>()
-  const projections = new Map<string, Set<string>>()
+  const projections = new Set<string>()
   for (const [name, tensor] of tensors) {
     const match = TENSOR.exec(name)
     if (!match) {
@@ -35,37 +35,43 @@ export function fromPeft({config, tensors}: PeftFiles, path: string): ImportedAd
     const [, module, projection, matrix] = match
     values.set(`adapters.0.${module}.${matrix}`, tensor)
     modules.add(module)
-    projections.set(projection, (projections.get(projection) ?? new Set()).add(module))
+    projections.add(projection)
   }
   const rank = wholeNumber(config.r, 'r', path, faults)
   const alpha = typeof config.lora_alpha === 'number' && config.lora_alpha > 0 ? config.lora_alpha : null
-  if (alpha === null)
+  if (alpha === null) {
     faults.push({message: `lora_alpha is ${JSON.stringify(config.lora_alpha)}, expected a number above 0`, where: path})
+  }
   if (modules.size === 0) faults.push({message: 'holds no LoRA tensor', where: path})
   if (faults.length > 0) throw new FileError('The PEFT adapter cannot be read.', {faults})
 
-  const layers = new Set([...modules].map((module) => module.split('.')[1])).size
-  const everywhere = [...projections.values()].every((where) => where.size === layers)
   const settings: LoraSettings = {
     alpha: alpha ?? 1,
     dropout: typeof config.lora_dropout === 'number' ? config.lora_dropout : 0,
     method: 'lora',
     rank,
     rslora: config.use_rslora === true,
-    targets: everywhere ? [...projections.keys()].sort() : [...modules].sort(),
+    targets: [...(namesEveryLayer(config) ? projections : modules)].sort(),
   }
   const base = typeof config.base_model_name_or_path === 'string' ? config.base_model_name_or_path : 'an unnamed model'
   return {base: {fingerprint: null, path: base}, settings: [settings], values}
 }
 
+/** Whether PEFT adapted these projections in all layers of the model, however many it has. */
+function namesEveryLayer({exclude_modules, layers_to_transform, target_modules}: PeftFiles['config']): boolean {
+  if (exclude_modules ?? layers_to_transform) return false
+  return Array.isArray(target_modules) && target_modules.every((name) => typeof name === 'string' && !name.includes('.'))
+}
+
 function unsupported(config: PeftFiles['config'], path: string): Fault[] {
   const faults: Fault[] = []
   const refuse = (key: string, problem: boolean): void => {
-    if (problem)
+    if (problem) {
       faults.push({
         message: `${key} is ${JSON.stringify(config[key])}, which this version cannot carry out`,
         where: path,
       })
+    }
   }
   const filled = (value: unknown): boolean =>
     typeof value === 'object' && value !== null && Object.keys(value).length > 0

@@ -18,5 +18,5 @@ const methods: {readonly [Name in AdapterSettings['method']]: Method<Extract<Ada
 
 /** The method of these settings; it takes no other settings than these. */
 export function methodOf(settings: AdapterSettings): Method<AdapterSettings> {
-  return methods[settings.method] as Method<AdapterSettings>
+  return methods[settings.method]
 }

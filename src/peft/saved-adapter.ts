@@ -55,8 +55,9 @@ function settingsOf({adapters}: AdapterManifest, path: string): AdapterSettings[
     }
     const parsed = schema.safeParse(entry)
     if (parsed.success) return [parsed.data]
-    for (const issue of parsed.error.issues)
+    for (const issue of parsed.error.issues) {
       faults.push({message: issue.message, where: [where, ...issue.path].join('.')})
+    }
     return []
   })
   if (faults.length > 0) throw new FileError('The adapter cannot be read.', {faults})

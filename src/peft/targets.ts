@@ -16,8 +16,9 @@ export function resolveTargets(patterns: readonly string[], config: MambaConfig)
   const faults: Fault[] = []
   for (const [index, pattern] of patterns.entries()) {
     const matches = sites.filter(matcher(pattern))
-    if (matches.length === 0)
+    if (matches.length === 0) {
       faults.push({message: `matches nothing. ${suggestion(pattern, sites)}`, where: `targets.${index} '${pattern}'`})
+    }
     for (const site of matches) chosen.add(site)
   }
   if (faults.length > 0) {

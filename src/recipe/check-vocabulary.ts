@@ -7,8 +7,9 @@ export function checkVocabulary(vocabulary: number, sets: readonly (Dataset | nu
   const faults: Fault[] = []
   for (const {ids, labels, where} of sets.flatMap((set) => set?.examples ?? [])) {
     const beyond = ids.find((id) => id >= vocabulary) ?? labels.find((label) => label >= vocabulary)
-    if (beyond !== undefined)
+    if (beyond !== undefined) {
       faults.push({message: `token id ${beyond} is beyond the model's vocabulary of ${vocabulary}`, where})
+    }
   }
   if (faults.length > 0) {
     throw new DataError(`${faults.length} rows hold token ids that the model does not have.`, {

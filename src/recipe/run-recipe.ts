@@ -5,6 +5,7 @@
  *   <out>/metrics.jsonl          one line for each step and evaluation, as it happens
  *   <out>/adapter/               the trained adapter, whole or not at all
  */
+import {appendFileSync} from 'node:fs'
 import {mkdir, open, readdir} from 'node:fs/promises'
 import path from 'node:path'
 import {type Device, type DeviceChoice, startDevice} from '../backend/devices.js'
@@ -81,14 +82,14 @@ export async function runRecipe({device: choice, recipe, report, signal}: RunOpt
       await mkdir(out, {recursive: true})
       await writeFileDurably(path.join(out, 'recipe.resolved.yaml'), resolvedYaml(recipe))
       const metrics = await open(path.join(out, 'metrics.jsonl'), 'ax')
-      const lines: Promise<unknown>[] = []
       const adapter = path.join(out, 'adapter')
       let done = 0
       try {
         const result = await train({
           report(event) {
             if (event.event === 'step') done = event.step
-            lines.push(metrics.appendFile(`${JSON.stringify(event)}\n`))
+            // At once: lines stay in the order of events, and a full disk ends the run here.
+            appendFileSync(metrics.fd, `${JSON.stringify(event)}\n`)
             report(event)
           },
           reportEvaluation: (evaluated, total) => report({done: evaluated, event: 'evaluating', total}),
@@ -106,7 +107,6 @@ export async function runRecipe({device: choice, recipe, report, signal}: RunOpt
         await saveAdapter(adapter, adapters, base)
         throw new InterruptedError(`Stopped after step ${done} of ${steps}. The adapter as it is now is in ${adapter}.`)
       } finally {
-        await Promise.all(lines)
         await metrics.close()
       }
     } finally {

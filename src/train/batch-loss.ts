@@ -40,13 +40,16 @@ export function lossAndGradients(
   const variables = [...trainee.adapters.variables]
   tf.engine().startScope()
   try {
-    const {grads, value} = tf.variableGrads(
-      () => tf.div<tf.Scalar>(lossTensor(trainee, batch, dropout), divisor),
+    // Not tf.variableGrads, which throws when the loss depends on none of the variables.
+    const {grads, value} = tf.engine().gradients<tf.Scalar>(
+      () => tf.div(lossTensor(trainee, batch, dropout), divisor),
       variables.map(([, variable]) => variable),
+      undefined,
+      true,
     )
     const gradients = new Map<string, Float32Array>()
-    for (const [name, variable] of variables) {
-      const gradient = grads[variable.name] as tf.Tensor | undefined
+    for (const [index, [name]] of variables.entries()) {
+      const gradient = grads[index] as tf.Tensor | undefined
       if (gradient) gradients.set(name, gradient.dataSync<'float32'>().slice())
     }
     return {gradients, loss: value.dataSync()[0] * divisor}

@@ -26,10 +26,11 @@ export function checkGradientFlow(trainee: Trainee, examples: readonly Example[]
     for (const name of variables.keys()) {
       const gradient = gradients.get(name)
       if (!gradient) faults.push({message: 'the loss does not depend on it', where: name})
-      else if (gradient.some((value) => !Number.isFinite(value)))
+      else if (gradient.some((value) => !Number.isFinite(value))) {
         faults.push({message: 'its gradient is not finite', where: name})
-      else if (gradient.every((value) => value === 0))
+      } else if (gradient.every((value) => value === 0)) {
         faults.push({message: 'its gradient is zero everywhere', where: name})
+      }
     }
     if (faults.length > 0) {
       throw new NumericError('Some adapter tensors would not be trained.', {
@@ -39,8 +40,9 @@ export function checkGradientFlow(trainee: Trainee, examples: readonly Example[]
     }
     return variables.size
   } finally {
-    for (const [name, variable] of variables)
+    for (const [name, variable] of variables) {
       assign(variable, before.get(name)?.values ?? new Float32Array(variable.size))
+    }
   }
 }
 

@@ -35,8 +35,9 @@ function compareSettings(recipe: readonly AdapterSettings[], saved: readonly Ada
   for (let index = 0; index < Math.max(recipe.length, saved.length); index++) {
     const wanted = describe(recipe[index])
     const found = describe(saved[index])
-    if (wanted !== found)
+    if (wanted !== found) {
       faults.push({message: `is ${wanted} in the recipe and ${found} in the saved adapter`, where: `adapters.${index}`})
+    }
   }
   return faults
 }

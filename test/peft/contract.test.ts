@@ -43,16 +43,22 @@ describe.each(MODELS)('on %s', (name) => {
 
   describe.each(contractRows)('$name', ({count, merges, settings}) => {
     const inWork = workDirectory()
-    let adapters: AdapterSet
     let before: tf.MemoryInfo
+    let fresh: AdapterSet
+    /** With random values everywhere, and saved. */
+    let random: AdapterSet
 
-    beforeAll(() => {
+    beforeAll(async () => {
       before = tf.memory()
-      adapters = AdapterSet.create(settings, golden.model.config, 1)
+      fresh = AdapterSet.create(settings, golden.model.config, 1)
+      random = AdapterSet.create(settings, golden.model.config, 1)
+      randomise(random)
+      await saveAdapter(inWork('adapter'), random, base)
     })
 
     afterAll(() => {
-      adapters.dispose()
+      fresh.dispose()
+      random.dispose()
       const after = tf.memory()
       expect([after.numTensors, after.numBytes]).toEqual([before.numTensors, before.numBytes])
     })
@@ -68,34 +74,27 @@ describe.each(MODELS)('on %s', (name) => {
           .map((tensor) => [tensor, golden.model.weights.get(tensor).dataSync<'float32'>().slice()]),
       )
 
-    /** A set with random values everywhere, saved as `adapter` and given back; whoever asks disposes of it. */
-    async function savedRandomSet(): Promise<AdapterSet> {
-      const random = AdapterSet.create(settings, golden.model.config, 1)
-      randomise(random)
-      await saveAdapter(inWork('adapter'), random, base)
-      return random
-    }
-
     test('trains as many numbers as the formula says', () => {
-      expect(adapters.size).toBe(count(golden.model.config))
-      expect([...adapters.values().values()].reduce((sum, {values}) => sum + values.length, 0)).toBe(adapters.size)
+      expect(fresh.size).toBe(count(golden.model.config))
+      expect([...fresh.values().values()].reduce((sum, {values}) => sum + values.length, 0)).toBe(fresh.size)
     })
 
     test('is neutral at the start, bit for bit', () => {
       const bare = logitsInOnePass(golden.model, baseSites(golden.model.weights), ids)
-      expect(bitFaultsOf({logits: logits(adapters)}, {logits: bare})).toEqual({})
+      expect(bitFaultsOf({logits: logits(fresh)}, {logits: bare})).toEqual({})
     })
 
     test('starts the same for the same seed', () => {
       const values = (set: AdapterSet): Record<string, Float32Array> =>
         Object.fromEntries([...set.values()].map(([tensor, value]) => [tensor, value.values]))
       const again = AdapterSet.create(settings, golden.model.config, 1)
-      expect(bitFaultsOf(values(again), values(adapters))).toEqual({})
+      expect(bitFaultsOf(values(again), values(fresh))).toEqual({})
       again.dispose()
     })
 
     test('training moves every one of its numbers and nothing else', () => {
       const weights = weightsNow()
+      const adapters = AdapterSet.create(settings, golden.model.config, 1)
       const start = adapters.values()
       const optimizer = new AdamW(adapters.variables, OPTIMIZER)
       const batch = collate(golden.examples)
@@ -111,31 +110,25 @@ describe.each(MODELS)('on %s', (name) => {
       )
       expect(still).toEqual([])
       expect(bitFaultsOf(weightsNow(), weights)).toEqual({})
+      adapters.dispose()
     })
 
     test('saved and loaded again gives the same logits, bit for bit', async () => {
-      const random = await savedRandomSet()
       const saved = await readAdapter(inWork('adapter'))
       expect(saved).toMatchObject({base, format: 'mambatune', settings})
       const loaded = AdapterSet.restore(saved.settings, golden.model.config, saved.values)
       expect(bitFaultsOf({logits: logits(loaded)}, {logits: logits(random)})).toEqual({})
-      random.dispose()
       loaded.dispose()
     })
 
     test('decoding token by token gives the logits of one pass', () => {
-      const random = AdapterSet.create(settings, golden.model.config, 1)
-      randomise(random)
       const sites = random.sites(golden.model.weights)
       const single = [...ids].map(() => 1)
       expect(difference(logitsInPieces(golden.model, sites, ids, single), logits(random))).toBeNull()
-      random.dispose()
     })
 
     test(`merging: ${merges}`, async () => {
-      const random = await savedRandomSet()
       const expected = logits(random)
-      random.dispose()
       const merge = (partial: boolean): Promise<MergeReport> =>
         mergeAdapter({
           adapter: inWork('adapter'),

@@ -74,7 +74,7 @@ const linear = defineOperation({
     const {down, dropped, up, weight} = typed(inputs)
     const {bias, weightTransposed, x} = inputs
     const rows = rowsOf(x) // (M, in)
-    let y = weightTransposed ? tf.matMul(rows, weightTransposed as tf.Tensor2D) : timesTransposed(rows, weight) // (M, out)
+    let y = weightTransposed ? tf.matMul(rows, weightTransposed) : timesTransposed(rows, weight) // (M, out)
     if (bias) y = tf.add(y, bias)
     if (inputs.down) y = tf.add(y, timesTransposed(timesTransposed(dropped, down), up))
     return tf.reshape(y, [...x.shape.slice(0, -1), weight.shape[0]])

@@ -11,8 +11,9 @@ const lookUp = defineOperation({
         const values = dy.dataSync<'float32'>()
         const sums = new Float32Array(rows * (columns ?? 1))
         for (const [position, id] of ids.dataSync<'int32'>().entries()) {
-          for (let i = 0; i < (columns ?? 1); i++)
+          for (let i = 0; i < (columns ?? 1); i++) {
             sums[id * (columns ?? 1) + i] += values[position * (columns ?? 1) + i]
+          }
         }
         return tf.tensor(sums, weight.shape) // (V, d)
       },

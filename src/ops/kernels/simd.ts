@@ -14,7 +14,7 @@ export const TABLE: i32 = 20 * 16
 
 /** Writes the table of constants that the functions below read. */
 export function writeTable(at: usize): void {
-  put(at, 0, 12582912.0) // 1.5 · 2^23: adding it rounds to the nearest integer, which is then in the low mantissa bits
+  put(at, 0, 12583039.0) // 1.5 · 2^23 + 127: adding it rounds to the nearest integer n and leaves n + 127 in the low bits
   put(at, 1, -126.0)
   put(at, 2, 127.0)
   put(at, 3, 1.0)
@@ -73,7 +73,8 @@ export function exp2(x: v128, table: usize): v128 {
   p = f32x4.add(f32x4.mul(f, p), constant(table, 5))
   p = f32x4.add(f32x4.mul(f, p), constant(table, 4))
   p = f32x4.add(f32x4.mul(f, p), constant(table, 3))
-  return i32x4.add(p, i32x4.shl(shifted, 23))
+  // 2^n as a float is n + 127 in the exponent's bits. Adding n to the bits of p instead would turn some NaNs into numbers.
+  return f32x4.mul(p, i32x4.shl(shifted, 23))
 }
 
 /** e^x. */

@@ -45,7 +45,7 @@ function forEachPiece(inputs: Inputs, visit: (piece: Piece, from: number) => tf.
       const chosen = tf.tensor1d(positions.subarray(from, from + rows), 'int32')
       const part = gatherRows(hidden, chosen) // (m, d)
       const logits: tf.Tensor2D = weightTransposed
-        ? tf.matMul<tf.Tensor2D>(part, weightTransposed as tf.Tensor2D)
+        ? tf.matMul<tf.Tensor2D>(part, weightTransposed)
         : timesTransposed(part, weight as tf.Tensor2D)
       return visit({hidden: part, labels: tf.tensor1d(targets.subarray(from, from + rows), 'int32'), logits}, from)
     })
@@ -78,9 +78,7 @@ const headLoss = defineOperation({
       hidden() {
         const {positions} = supervised(labels)
         if (positions.length === 0) return tf.zerosLike(hidden)
-        const parts = forEachPiece(inputs, (piece) => [
-          tf.matMul<tf.Tensor2D>(dLogitsOf(piece, scale), weight as tf.Tensor2D),
-        ])
+        const parts = forEachPiece(inputs, (piece) => [tf.matMul<tf.Tensor2D>(dLogitsOf(piece, scale), weight)])
         const chosen = tf.concat2d(
           [...parts.map(([part]) => part as tf.Tensor2D), tf.zeros<tf.Rank.R2>([1, hidden.shape[1] ?? 1])],
           0,
