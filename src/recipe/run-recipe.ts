@@ -14,7 +14,9 @@ import {writeFileDurably} from '../checkpoint/output-directory.js'
 import {type Dataset, readDataset} from '../data/rows.js'
 import {loadTokenizer, type Tokenizer} from '../data/tokenizer.js'
 import {FileError, InterruptedError} from '../errors.js'
+import {type LanguageModel} from '../model/language-model.js'
 import {loadModel} from '../model/load-model.js'
+import {type AdapterSet} from '../peft/adapter-set.js'
 import {saveAdapter} from '../peft/saved-adapter.js'
 import {checkGradientFlow} from '../train/gradient-flow.js'
 import {planSteps} from '../train/plan.js'
@@ -49,9 +51,28 @@ export interface RunSummary extends TrainResult {
 }
 
 /** Trains as the recipe says, into recipe.output_dir. Errors: those of every part; nothing is left half-written. */
-export async function runRecipe({device: choice, recipe, report, signal}: RunOptions): Promise<RunSummary> {
-  const out = recipe.output_dir
-  await refuseUsedDirectory(out)
+export async function runRecipe(options: RunOptions): Promise<RunSummary> {
+  await refuseUsedDirectory(options.recipe.output_dir)
+  const prepared = await prepare(options)
+  try {
+    return await execute(prepared, options)
+  } finally {
+    prepared.adapters.dispose()
+    prepared.model.weights.dispose()
+  }
+}
+
+interface Prepared {
+  readonly device: Device
+  readonly base: {readonly path: string; readonly fingerprint: string}
+  readonly model: LanguageModel
+  readonly adapters: AdapterSet
+  readonly train: Dataset
+  readonly validation: Dataset | null
+}
+
+/** Reads, loads and checks everything; writes nothing. */
+async function prepare({device: choice, recipe, report}: RunOptions): Promise<Prepared> {
   const files = await openModelDirectory(recipe.model.base)
   report({event: 'stage', text: 'Reading data'})
   const {train: examples, validation} = await readData(recipe)
@@ -61,59 +82,57 @@ export async function runRecipe({device: choice, recipe, report, signal}: RunOpt
   report({event: 'stage', text: `Loading ${recipe.model.base}`})
   const base = {fingerprint: await fingerprintTensors(files.tensors), path: recipe.model.base}
   const model = await loadModel(files)
+  let adapters: AdapterSet | undefined
   try {
     checkVocabulary(model.config.vocabulary, [examples, validation])
-    const adapters = await startAdapters({
-      base,
-      config: model.config,
-      initAdapter: recipe.init_adapter,
-      seed: recipe.seed,
-      settings: recipe.adapters,
-    })
-    try {
-      report({event: 'stage', text: 'Checking that every adapter tensor gets a gradient'})
-      const trainee = {adapters, model}
-      const checked = checkGradientFlow(trainee, examples.examples.slice(0, 1))
-      report({event: 'note', text: `gradients reach all ${checked} adapter tensors`})
-      const settings = trainSettings(recipe)
-      const {steps} = planSteps(examples.examples.length, settings)
-      report({event: 'plan', steps, total: model.weights.size, trainable: adapters.size})
-
-      await mkdir(out, {recursive: true})
-      await writeFileDurably(path.join(out, 'recipe.resolved.yaml'), resolvedYaml(recipe))
-      const metrics = await open(path.join(out, 'metrics.jsonl'), 'ax')
-      const adapter = path.join(out, 'adapter')
-      let done = 0
-      try {
-        const result = await train({
-          report(event) {
-            if (event.event === 'step') done = event.step
-            // At once: lines stay in the order of events, and a full disk ends the run here.
-            appendFileSync(metrics.fd, `${JSON.stringify(event)}\n`)
-            report(event)
-          },
-          reportEvaluation: (evaluated, total) => report({done: evaluated, event: 'evaluating', total}),
-          settings,
-          train: examples.examples,
-          trainee,
-          validation: validation?.examples ?? null,
-          ...(signal && {signal}),
-        })
-        await saveAdapter(adapter, adapters, base)
-        const sizes = {baseParameters: model.weights.size, trainableParameters: adapters.size}
-        return {...result, ...sizes, adapter, device, out}
-      } catch (error) {
-        if (!(error instanceof InterruptedError) || done === 0) throw error
-        await saveAdapter(adapter, adapters, base)
-        throw new InterruptedError(`Stopped after step ${done} of ${steps}. The adapter as it is now is in ${adapter}.`)
-      } finally {
-        await metrics.close()
-      }
-    } finally {
-      adapters.dispose()
-    }
-  } finally {
+    const {adapters: settings, init_adapter: initAdapter, seed} = recipe
+    adapters = await startAdapters({base, config: model.config, initAdapter, seed, settings})
+    report({event: 'stage', text: 'Checking that every adapter tensor gets a gradient'})
+    const checked = checkGradientFlow({adapters, model}, examples.examples.slice(0, 1))
+    report({event: 'note', text: `gradients reach all ${checked} adapter tensors`})
+    return {adapters, base, device, model, train: examples, validation}
+  } catch (error) {
+    adapters?.dispose()
     model.weights.dispose()
+    throw error
+  }
+}
+
+/** Trains and writes the run's files. An interrupted run keeps its adapter as it is then. */
+async function execute(prepared: Prepared, {recipe, report, signal}: RunOptions): Promise<RunSummary> {
+  const {adapters, base, device, model, train: examples, validation} = prepared
+  const out = recipe.output_dir
+  const adapter = path.join(out, 'adapter')
+  const settings = trainSettings(recipe)
+  const {steps} = planSteps(examples.examples.length, settings)
+  report({event: 'plan', steps, total: model.weights.size, trainable: adapters.size})
+  await mkdir(out, {recursive: true})
+  await writeFileDurably(path.join(out, 'recipe.resolved.yaml'), resolvedYaml(recipe))
+  const metrics = await open(path.join(out, 'metrics.jsonl'), 'ax')
+  let done = 0
+  try {
+    const result = await train({
+      report(event) {
+        if (event.event === 'step') done = event.step
+        appendFileSync(metrics.fd, `${JSON.stringify(event)}\n`) // at once, so that a killed run keeps its lines
+        report(event)
+      },
+      reportEvaluation: (evaluated, total) => report({done: evaluated, event: 'evaluating', total}),
+      settings,
+      train: examples.examples,
+      trainee: {adapters, model},
+      validation: validation?.examples ?? null,
+      ...(signal && {signal}),
+    })
+    await saveAdapter(adapter, adapters, base)
+    const sizes = {baseParameters: model.weights.size, trainableParameters: adapters.size}
+    return {...result, ...sizes, adapter, device, out}
+  } catch (error) {
+    if (!(error instanceof InterruptedError) || done === 0) throw error
+    await saveAdapter(adapter, adapters, base)
+    throw new InterruptedError(`Stopped after step ${done} of ${steps}. The adapter as it is now is in ${adapter}.`)
+  } finally {
+    await metrics.close()
   }
 }
 
