@@ -23,9 +23,20 @@ title('Merging, and proving that merged = attached')
 await mambatune('merge', `${run}/adapter`, '--base', model, '--out', `${run}/merged`, '--partial', '--dtype', 'f32')
 
 title('After: the merged model with its learned first state')
-await mambatune('generate', `${run}/merged`, '--adapter', `${run}/merged/adapter`, '--prompt', prompt, '--max-new-tokens', '40')
+await mambatune(
+  'generate',
+  `${run}/merged`,
+  '--adapter',
+  `${run}/merged/adapter`,
+  '--prompt',
+  prompt,
+  '--max-new-tokens',
+  '40',
+)
 
-console.log(`\nDone in ${Math.round((performance.now() - began) / 1000)} s. Everything is in ${run}; README.md has a tour of the rest.`)
+console.log(
+  `\nDone in ${Math.round((performance.now() - began) / 1000)} s. Everything is in ${run}; README.md has a tour of the rest.`,
+)
 
 /** Runs one command with this terminal; a failure ends the quickstart with its exit code. */
 async function mambatune(...parameters) {
@@ -46,7 +57,9 @@ function title(text) {
 /** As a shell wants it. */
 function quote(parameter) {
   if (/^[\w./=-]+$/.test(parameter)) return parameter
-  return parameter.includes('\n') ? `$'${parameter.replaceAll("'", "\\'").replaceAll('\n', '\\n')}'` : `'${parameter.replaceAll("'", "'\\''")}'`
+  return parameter.includes('\n')
+    ? `$'${parameter.replaceAll("'", "\\'").replaceAll('\n', '\\n')}'`
+    : `'${parameter.replaceAll("'", "'\\''")}'`
 }
 
 /** The name, or the name with the first free number. */

@@ -9,7 +9,7 @@
 import os from 'node:os'
 import {fileURLToPath} from 'node:url'
 import * as tf from '@tensorflow/tfjs-core'
-import {type BackendWasm, setThreadsCount} from '@tensorflow/tfjs-backend-wasm'
+import {type BackendWasm, setThreadsCount, setWasmPaths} from '@tensorflow/tfjs-backend-wasm'
 
 /** XNNPACK's pool is compiled for eight workers at most. */
 const MOST_THREADS = 8
@@ -35,6 +35,8 @@ export function availableThreads(): number {
 export async function startWasm(threads: number): Promise<tf.KernelBackend> {
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', true)
   setThreadsCount(threads)
+  // A copy whose threads wait instead of spinning; see scripts/build-tensorflow-wasm.mjs.
+  setWasmPaths(fileURLToPath(new URL('../../build/', import.meta.url)))
   const realCreateObjectUrl = URL.createObjectURL.bind(URL)
   const realCpus = os.cpus.bind(os)
   URL.createObjectURL = () => fileURLToPath(new URL('wasm-thread.cjs', import.meta.url))
