@@ -5,6 +5,7 @@ import tseslint from 'typescript-eslint'
 
 /** What Node adds to the language, as far as scripts use it. TypeScript knows its own. */
 const nodeGlobals = {
+  Buffer: 'readonly',
   console: 'readonly',
   performance: 'readonly',
   process: 'readonly',

@@ -56,7 +56,7 @@ function unknownFlags({flags, parse}: OclifError, {bin, command}: Invocation): s
   const names = Object.keys(known).filter((name) => !known[name].hidden)
   const sentences = (flags as readonly string[]).map((flag) => {
     const nearest = nearestName(flag.replace(/^-+/, '').replace(/=.*$/s, ''), names)
-    return `${flag} is not a flag of ${bin} ${command}.${nearest === null ? '' : ` Did you mean --${nearest}?`}`
+    return `${flag} is not a flag of ${bin} ${command}.${nearest === undefined ? '' : ` Did you mean --${nearest}?`}`
   })
   return sentences.join('\n')
 }

@@ -17,6 +17,9 @@ export interface ImportedAdapter {
   readonly base: {readonly path: string; readonly fingerprint: null}
 }
 
+/** The base of an adapter whose file names none. */
+export const UNNAMED_BASE = 'an unnamed model'
+
 /** 'base_model.model.backbone.layers.0.mixer.in_proj.lora_A.weight' */
 const TENSOR = /^base_model\.model\.backbone\.(layers\.\d+\.mixer\.(\w+))\.(lora_[AB])\.weight$/
 
@@ -53,14 +56,16 @@ export function fromPeft({config, tensors}: PeftFiles, path: string): ImportedAd
     rslora: config.use_rslora === true,
     targets: [...(namesEveryLayer(config) ? projections : modules)].sort(),
   }
-  const base = typeof config.base_model_name_or_path === 'string' ? config.base_model_name_or_path : 'an unnamed model'
+  const base = typeof config.base_model_name_or_path === 'string' ? config.base_model_name_or_path : UNNAMED_BASE
   return {base: {fingerprint: null, path: base}, settings: [settings], values}
 }
 
 /** Whether PEFT adapted these projections in all layers of the model, however many it has. */
 function namesEveryLayer({exclude_modules, layers_to_transform, target_modules}: PeftFiles['config']): boolean {
   if (exclude_modules ?? layers_to_transform) return false
-  return Array.isArray(target_modules) && target_modules.every((name) => typeof name === 'string' && !name.includes('.'))
+  return (
+    Array.isArray(target_modules) && target_modules.every((name) => typeof name === 'string' && !name.includes('.'))
+  )
 }
 
 function unsupported(config: PeftFiles['config'], path: string): Fault[] {

@@ -1,5 +1,6 @@
 /** What a recipe says of a learned first state. Source: state tuning, arXiv 2503.03499 section 3; see docs/methods.md. */
 import {z} from 'zod'
+import {type NoMerge} from './method.js'
 
 export const initialStateSettings = z
   .strictObject({
@@ -14,3 +15,8 @@ export const initialStateSettings = z
   })
 
 export type InitialStateSettings = z.infer<typeof initialStateSettings>
+
+export const noMergeOfInitialState: NoMerge = {
+  instead: 'Export it with: mambatune export ADAPTER --format state --out DIR, or keep it attached with --adapter.',
+  reason: 'no weight of a Mamba checkpoint holds a first state',
+}

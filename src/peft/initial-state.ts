@@ -8,7 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import {type MambaConfig} from '../model/config.js'
 import {type Sites} from '../model/sites.js'
-import {type InitialStateSettings} from './initial-state-settings.js'
+import {type InitialStateSettings, noMergeOfInitialState} from './initial-state-settings.js'
 import {type Attachment, type Method, type ParameterSpec} from './method.js'
 
 const scanName = (layer: number): string => `layers.${layer}.mixer.initial_state.scan`
@@ -49,10 +49,7 @@ function wrap(settings: InitialStateSettings, {parameters: values}: Attachment, 
 }
 
 export const initialState: Method<InitialStateSettings> = {
-  merge: {
-    instead: 'Export it with: mambatune export ADAPTER --format state --out DIR, or keep it attached with --adapter.',
-    reason: 'no weight of a Mamba checkpoint holds a first state',
-  },
+  merge: noMergeOfInitialState,
   name: 'initial-state',
   parameters,
   wrap,

@@ -25,3 +25,8 @@ export const loraSettings = z.strictObject({
 })
 
 export type LoraSettings = z.infer<typeof loraSettings>
+
+/** s, the factor of B A. */
+export function loraScale({alpha, rank, rslora}: Pick<LoraSettings, 'alpha' | 'rank' | 'rslora'>): number {
+  return alpha / (rslora ? Math.sqrt(rank) : rank)
+}

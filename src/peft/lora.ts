@@ -12,15 +12,10 @@ import {type RandomStream} from '../data/random.js'
 import {type MambaConfig} from '../model/config.js'
 import {checkpointName} from '../model/parameters.js'
 import {type LowRankTerm, type Sites} from '../model/sites.js'
-import {type LoraSettings} from './lora-settings.js'
+import {loraScale, type LoraSettings} from './lora-settings.js'
 import {type Attachment, type MergeStep, type Method, type ParameterSpec, type ParameterValues} from './method.js'
 import {type AdaptableSite} from './sites-of.js'
 import {resolveTargets} from './targets.js'
-
-/** s. */
-export function loraScale({alpha, rank, rslora}: Pick<LoraSettings, 'alpha' | 'rank' | 'rslora'>): number {
-  return alpha / (rslora ? Math.sqrt(rank) : rank)
-}
 
 function uniform(count: number, bound: number, random: RandomStream): Float32Array {
   return Float32Array.from({length: count}, () => (2 * random.uniform() - 1) * bound)

@@ -1,15 +1,10 @@
 /** The methods that a recipe may name, one line each. */
 import {initialState} from './initial-state.js'
-import {type InitialStateSettings, initialStateSettings} from './initial-state-settings.js'
 import {lora} from './lora.js'
-import {type LoraSettings, loraSettings} from './lora-settings.js'
+import {type AdapterSettings} from './method-settings.js'
 import {type Method} from './method.js'
 
-/** One entry of a recipe's `adapters`. */
-export type AdapterSettings = InitialStateSettings | LoraSettings
-
-/** Schemas of one entry of a recipe's `adapters`, told apart by `method`. */
-export const methodSchemas = [loraSettings, initialStateSettings] as const
+export {type AdapterSettings, methodSchemas} from './method-settings.js'
 
 const methods: {readonly [Name in AdapterSettings['method']]: Method<Extract<AdapterSettings, {method: Name}>>} = {
   'initial-state': initialState,

@@ -15,7 +15,7 @@ import {type Fault, FileError, MismatchError} from '../errors.js'
 import {type AdapterSet} from './adapter-set.js'
 import {type ParameterValues} from './method.js'
 import {fromPeft} from './from-peft.js'
-import {type AdapterSettings, methodSchemas} from './registry.js'
+import {type AdapterSettings, methodSchemas} from './method-settings.js'
 
 export interface SavedAdapter {
   readonly format: 'mambatune' | 'peft'

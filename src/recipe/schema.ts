@@ -5,7 +5,7 @@
  */
 import {z} from 'zod'
 
-import {methodSchemas} from '../peft/registry.js'
+import {methodSchemas} from '../peft/method-settings.js'
 
 const path = z
   .string()

@@ -2,8 +2,8 @@
 import {type Fault, MismatchError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
 import {AdapterSet} from '../peft/adapter-set.js'
-import {loraScale} from '../peft/lora.js'
-import {type AdapterSettings} from '../peft/registry.js'
+import {loraScale} from '../peft/lora-settings.js'
+import {type AdapterSettings} from '../peft/method-settings.js'
 import {checkBase, readAdapter} from '../peft/saved-adapter.js'
 
 export interface StartOptions {

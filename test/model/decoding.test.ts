@@ -7,7 +7,14 @@ import {AdapterSet} from '../../src/peft/adapter-set.js'
 import {type AdapterSettings, methodSchemas} from '../../src/peft/registry.js'
 import {difference} from '../support/close.js'
 import {BACKENDS, useBackend} from '../support/device.js'
-import {type GoldenModel, logitsInOnePass, logitsInPieces, MODELS, openGolden, randomise} from '../support/golden-model.js'
+import {
+  type GoldenModel,
+  logitsInOnePass,
+  logitsInPieces,
+  MODELS,
+  openGolden,
+  randomise,
+} from '../support/golden-model.js'
 
 const EVERY_METHOD: readonly AdapterSettings[] = [
   {

@@ -3,7 +3,7 @@ import {useBackend} from '../support/device.js'
 import {evaluate} from '../support/evaluate.js'
 import {faultsOfNan, gradientsWithoutNan} from './not-a-number.js'
 import {faultsOfPadding, faultsOfSplitting} from './sequences.js'
-import {faultsAgainstMeaning, faultsAgainstNumbers, faultsOfRepeating} from './subject.js'
+import {faultsAgainstMeaning, faultsAgainstNumbers} from './subject.js'
 import {scan, scanInputs} from './subjects.js'
 import {workOf} from './work.js'
 
@@ -40,10 +40,6 @@ describe('the selective scan', () => {
     {batch: 1, channels: 11, h0: false, length: 300, states: 5},
   ])('agrees with numeric differences for %j', async (sizes) => {
     expect(await faultsAgainstNumbers(scan, scanInputs(sizes))).toEqual({})
-  })
-
-  test('gives the same bytes again', async () => {
-    expect(await faultsOfRepeating(scan, scanInputs({batch: 2, channels: 37, length: 129, states: 16}))).toEqual({})
   })
 
   test('does not hide a NaN', async () => {

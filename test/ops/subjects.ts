@@ -1,15 +1,17 @@
-/** The operations that have a meaning and a plain f64 function, and random inputs of any size for each of them. */
+/** The operations, each with its meaning and its plain f64 function, and random inputs of any size for each of them. */
+import * as tf from '@tensorflow/tfjs-core'
 import {adaptedLinear, type LinearInputs} from '../../src/ops/adapted-linear/adapted-linear.js'
 import {adaptedLinearReference} from '../../src/ops/adapted-linear/adapted-linear.reference.js'
 import {causalConv, type ConvInputs} from '../../src/ops/causal-conv/causal-conv.js'
 import {causalConvReference} from '../../src/ops/causal-conv/causal-conv.reference.js'
+import {embedding} from '../../src/ops/embedding/embedding.js'
 import {type HeadLossInputs, linearCrossEntropy} from '../../src/ops/linear-cross-entropy/linear-cross-entropy.js'
 import {linearCrossEntropyReference} from '../../src/ops/linear-cross-entropy/linear-cross-entropy.reference.js'
 import {rmsNorm} from '../../src/ops/rms-norm/rms-norm.js'
 import {rmsNormReference} from '../../src/ops/rms-norm/rms-norm.reference.js'
 import {type ScanInputs, selectiveScan} from '../../src/ops/selective-scan/selective-scan.js'
 import {selectiveScanReference} from '../../src/ops/selective-scan/selective-scan.reference.js'
-import {filled, type Named, normals, sizeOf, type Tensors, type Values} from '../support/values.js'
+import {filled, type Named, normals, type Tensors, type Values} from '../support/values.js'
 import {linearF64} from './f64-adapted-linear.js'
 import {convF64} from './f64-causal-conv.js'
 import {headLossF64} from './f64-linear-cross-entropy.js'
@@ -170,8 +172,30 @@ export function headLossInputs({ignoredEvery, inner, rows, transposed = false, v
   )
   return {
     hidden: normal([rows, inner]),
-    labels: {data: labels, shape: [sizeOf([rows])]},
+    labels: {data: labels, shape: [rows]},
     weight,
     ...(transposed && {weightTransposed: transposeOf(weight)}),
   }
+}
+
+export const lookUp: Subject = {
+  call: ({ids, weight}) => ({y: embedding(ids as tf.Tensor2D, weight as tf.Tensor2D)}),
+  differentiable: ['weight'],
+  exact({ids, weight}) {
+    const columns = weight.shape[1]
+    const rows = Array.from(ids.data, (id) => [...weight.data.subarray(id * columns, (id + 1) * columns)])
+    return {y: Float64Array.from(rows.flat())}
+  },
+  /** A product with rows of the identity matrix. */
+  meaning({ids, weight}) {
+    const chosen = tf.cast(tf.oneHot(tf.reshape(ids, [ids.size]), weight.shape[0]), 'float32') // (B·L, V)
+    return {y: tf.reshape(tf.matMul(chosen, weight), [...ids.shape, weight.shape[1] ?? 1])}
+  },
+  name: 'embedding',
+}
+
+/** Every word but the last occurs where there are steps enough, most of them several times. */
+export function lookUpInputs(batch: number, length: number, words: number, columns: number): Named {
+  const data = Int32Array.from({length: batch * length}, (_, index) => (index * index + 3) % Math.max(1, words - 1))
+  return {ids: {data, shape: [batch, length]}, weight: normals('embedding')([words, columns])}
 }

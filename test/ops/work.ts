@@ -5,8 +5,8 @@ import {KernelPool} from '../../src/backend/kernel-pool.js'
 
 export interface Work {
   readonly launched: readonly string[]
-  /** How often TensorFlow.js ran this kernel of its own. */
-  count(kernel: string): number
+  /** How often this kernel ran, ours or TensorFlow.js's. */
+  readonly count: (kernel: string) => number
 }
 
 export async function workOf(evaluation: () => unknown): Promise<Work> {
@@ -16,10 +16,9 @@ export async function workOf(evaluation: () => unknown): Promise<Work> {
       evaluation()
       return tf.scalar(0)
     })
-    return {
-      count: (kernel) => kernels.filter(({name}) => name === kernel).length,
-      launched: run.mock.calls.map(([name]) => name),
-    }
+    const launched = run.mock.calls.map(([name]) => name)
+    const all = [...kernels.map(({name}) => name), ...launched]
+    return {count: (kernel) => all.filter((name) => name === kernel).length, launched}
   } finally {
     run.mockRestore()
   }

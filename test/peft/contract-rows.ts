@@ -41,8 +41,7 @@ export const contractRows: readonly ContractRow[] = [
   {
     name: 'rslora in one layer',
     settings: [lora({rank: 8, rslora: true, targets: ['layers.1.mixer.*_proj']})],
-    count: ({hidden: d, inner: e, states: n, timeStepRank: r}) =>
-      8 * (2 * e + d + (r + 2 * n + e) + (e + r) + (d + e)),
+    count: ({hidden: d, inner: e, states: n, timeStepRank: r}) => 8 * (2 * e + d + (r + 2 * n + e) + (e + r) + (d + e)),
     merges: 'all',
   },
   {
@@ -82,7 +81,11 @@ export const contractRows: readonly ContractRow[] = [
   },
   {
     name: 'all together',
-    settings: [STATE, lora({targets: ['in_proj', 'out_proj']}), lora({dropout: 0.1, rslora: true, targets: ['x_proj.*', 'conv1d']})],
+    settings: [
+      STATE,
+      lora({targets: ['in_proj', 'out_proj']}),
+      lora({dropout: 0.1, rslora: true, targets: ['x_proj.*', 'conv1d']}),
+    ],
     count: ({convWidth: k, hidden: d, inner: e, layers, states: n, timeStepRank: r}) =>
       layers * (e * (n + k - 1) + 3 * (2 * e + d + (d + e)) + 3 * (r + e + 2 * (n + e) + (e + k))),
     merges: 'partly',

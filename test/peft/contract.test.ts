@@ -17,7 +17,14 @@ import {difference} from '../support/close.js'
 import {bitFaultsOf} from '../support/compare.js'
 import {useBackend} from '../support/device.js'
 import {goldenPath} from '../support/golden.js'
-import {type GoldenModel, logitsInOnePass, logitsInPieces, MODELS, openGolden, randomise} from '../support/golden-model.js'
+import {
+  type GoldenModel,
+  logitsInOnePass,
+  logitsInPieces,
+  MODELS,
+  openGolden,
+  randomise,
+} from '../support/golden-model.js'
 import {workDirectory} from '../support/work-directory.js'
 import {contractRows} from './contract-rows.js'
 
@@ -106,7 +113,9 @@ describe.each(MODELS)('on %s', (name) => {
         optimizer.step(gradients, 1e-2, globalNorm(gradients))
       }
       const still = [...adapters.values()].flatMap(([tensor, {values}]) =>
-        [...values].flatMap((value, index) => (value === start.get(tensor)?.values[index] ? [`${tensor}[${index}]`] : [])),
+        [...values].flatMap((value, index) =>
+          value === start.get(tensor)?.values[index] ? [`${tensor}[${index}]`] : [],
+        ),
       )
       expect(still).toEqual([])
       expect(bitFaultsOf(weightsNow(), weights)).toEqual({})

@@ -10,7 +10,9 @@ import {goldenPath, readReference, type Reference} from '../support/golden.js'
 import {type GoldenModel, logitsInOnePass, MODELS, openGolden} from '../support/golden-model.js'
 
 const KINDS = ['lora', 'rslora'] as const
-const cases = BACKENDS.flatMap((backend) => MODELS.flatMap((name) => KINDS.map((kind) => [backend, name, kind] as const)))
+const cases = BACKENDS.flatMap((backend) =>
+  MODELS.flatMap((name) => KINDS.map((kind) => [backend, name, kind] as const)),
+)
 
 describe.each(cases)('on %s, %s with the %s adapter that PEFT saved equals PEFT', (backend, name, kind) => {
   let golden: GoldenModel

@@ -71,7 +71,19 @@ describe('targets', () => {
     ['layers.5.mixer.*', layers([5], 'in_proj', 'x_proj', 'dt_proj', 'out_proj', 'conv1d')],
     [
       'layers.5.**',
-      layers([5], 'in_proj', 'in_proj.x', 'in_proj.z', 'x_proj', 'x_proj.dt', 'x_proj.B', 'x_proj.C', 'dt_proj', 'out_proj', 'conv1d'),
+      layers(
+        [5],
+        'in_proj',
+        'in_proj.x',
+        'in_proj.z',
+        'x_proj',
+        'x_proj.dt',
+        'x_proj.B',
+        'x_proj.C',
+        'dt_proj',
+        'out_proj',
+        'conv1d',
+      ),
     ],
     ['**.conv1d', everyLayer('conv1d')],
   ])('%s', (pattern, expected) => {
@@ -103,7 +115,10 @@ describe('targets that match nothing', () => {
     ['layers.3.mixer.dtproj', 'Did you mean layers.3.mixer.dt_proj?'],
     ['layer.3.mixer.dt_proj', 'Did you mean layers.3.mixer.dt_proj?'],
     ['q_proj', 'Did you mean'],
-    ['attention', 'Targets of this model: in_proj, in_proj.x, in_proj.z, x_proj, x_proj.dt, x_proj.B, x_proj.C, dt_proj, out_proj, conv1d.'],
+    [
+      'attention',
+      'Targets of this model: in_proj, in_proj.x, in_proj.z, x_proj, x_proj.dt, x_proj.B, x_proj.C, dt_proj, out_proj, conv1d.',
+    ],
   ])('%s: %s', (pattern, advice) => {
     const {faults, hint} = refusal(pattern)
     expect(faults).toHaveLength(1)

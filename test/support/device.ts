@@ -6,9 +6,12 @@ import {startWasm} from '../../src/backend/wasm-device.js'
 
 export const BACKENDS = ['wasm', 'cpu'] as const
 
+// Not by tf.findBackend: that starts a backend, and before startWasm it would be the one without threads.
+let wasm: Promise<unknown> | undefined
+
 export async function useBackend(name: (typeof BACKENDS)[number]): Promise<void> {
   tf.enableProdMode()
   await registerGradients()
-  if (name === 'wasm' && !tf.findBackend('wasm')) await startWasm(2)
+  if (name === 'wasm') await (wasm ??= startWasm(2))
   await tf.setBackend(name)
 }

@@ -20,7 +20,11 @@ export const MODELS = ['mamba1', 'mamba1-untied-bias'] as const
 
 export async function openGolden(name: string): Promise<GoldenModel> {
   const reference = await readReference(goldenPath(name, 'reference.safetensors'))
-  return {examples: goldenRows(reference), model: await loadModel(await openModelDirectory(goldenPath(name))), reference}
+  return {
+    examples: goldenRows(reference),
+    model: await loadModel(await openModelDirectory(goldenPath(name))),
+    reference,
+  }
 }
 
 /** `input_ids` and `labels` of a reference, one example a row. */

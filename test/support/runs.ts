@@ -42,7 +42,10 @@ export type MetricsLine = Readonly<Record<string, unknown>>
 /** The lines of metrics.jsonl, steps and evaluations apart. */
 export async function readMetrics(run: string): Promise<{steps: MetricsLine[]; evaluations: MetricsLine[]}> {
   const text = await readFile(`${run}/metrics.jsonl`, 'utf8')
-  const lines = text.trimEnd().split('\n').map((line) => JSON.parse(line) as MetricsLine)
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as MetricsLine)
   return {
     evaluations: lines.filter(({event}) => event === 'eval'),
     steps: lines.filter(({event}) => event !== 'eval'),
@@ -51,6 +54,8 @@ export async function readMetrics(run: string): Promise<{steps: MetricsLine[]; e
 
 /** The one object on stdout of a run with --json. Throws with stderr when the exit code is another. */
 export function jsonOf(result: RunResult, code = 0): Record<string, unknown> {
-  if (result.code !== code) throw new Error(`exit code ${result.code}, expected ${code}\n${result.stderr}${result.stdout}`)
+  if (result.code !== code) {
+    throw new Error(`exit code ${result.code}, expected ${code}\n${result.stderr}${result.stdout}`)
+  }
   return JSON.parse(result.stdout) as Record<string, unknown>
 }

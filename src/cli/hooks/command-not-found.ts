@@ -27,7 +27,7 @@ function unknownCommand(words: readonly string[], commands: readonly string[], b
   const hasTopic = commands.some((command) => command.startsWith(`${words[0]} `))
   const typed = words.slice(0, hasTopic ? 2 : 1).join(' ')
   const nearest = nearestName(typed, commands) ?? nearestName(words.slice(0, 2).join(' '), commands)
-  const question = nearest === null ? '' : ` Did you mean ${nearest}?`
+  const question = nearest === undefined ? '' : ` Did you mean ${nearest}?`
   return new UsageError(`${typed} is not a command of ${bin}.${question}`, {
     hint: `${bin} ${nearest ?? ''} --help`.replace('  ', ' '),
   })

@@ -1,0 +1,56 @@
+/**
+ * `mambatune export --format safetensors`: every tensor of the adapter under our names in one file for programs of one's
+ * own, with the settings in its header and a README.md that says what is what.
+ */
+import {type ExportContent, type ExportFormat, partName} from './export-format.js'
+import {loraScale} from './lora-settings.js'
+import {type AdapterSettings} from './method-settings.js'
+import {type SavedAdapter} from './saved-adapter.js'
+
+export const exportSafetensors: ExportFormat = {
+  async content(saved, base = saved.base.path): Promise<ExportContent> {
+    const {fingerprint} = saved.base
+    return {
+      metadata: {
+        format: 'pt',
+        mambatune_adapters: JSON.stringify(saved.settings),
+        mambatune_base: JSON.stringify({fingerprint, path: base}),
+      },
+      tensorFile: 'adapter.safetensors',
+      tensors: saved.values,
+      text: readme(saved, base),
+      textFile: 'README.md',
+    }
+  },
+  instead: '',
+  split: () => ({holdsAny: true, leftOut: []}),
+}
+
+function readme(saved: SavedAdapter, base: string): string {
+  const entries = saved.settings.map((settings, index) => `- \`${partName(saved, index)}\`: ${meaning(settings)}`)
+  const rows = [...saved.values].map(([name, {shape}]) => `| \`${name}\` | ${shape.join(' × ')} |`)
+  return `# An adapter for ${base}
+
+\`adapter.safetensors\` holds all of its tensors in f32, row by row. The header's metadata has the settings
+(\`mambatune_adapters\`) and the base model (\`mambatune_base\`) as JSON.
+
+${entries.join('\n')}
+
+| tensor | shape |
+| --- | --- |
+${rows.join('\n')}
+`
+}
+
+function meaning(settings: AdapterSettings): string {
+  if (settings.method === 'lora') {
+    return (
+      `W += s · lora_B · lora_A with s = ${loraScale(settings)}, in the rows of the slice that the name ends in, if any; ` +
+      'conv1d is read as a matrix E × K.'
+    )
+  }
+  return (
+    'every sequence starts from the state `scan` (E × N) instead of zero, and with the inputs `conv` (E × K−1, oldest first) ' +
+    'before its first token.'
+  )
+}

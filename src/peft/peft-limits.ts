@@ -1,0 +1,36 @@
+/**
+ * What Hugging Face PEFT, from 0.16 on, can hold of an adapter for Mamba: low-rank updates of in_proj and x_proj, or of
+ * slices of them. The rules for modules: https://github.com/huggingface/peft/blob/main/src/peft/tuners/tuners_utils.py
+ */
+import {type LeftOut, partName} from './export-format.js'
+import {type LoraUpdate, loraUpdates} from './lora-updates.js'
+import {type SavedAdapter} from './saved-adapter.js'
+
+/** Why PEFT cannot hold updates of these modules; it holds those of the others. */
+const NOT_IN_PEFT: ReadonlyMap<string, string> = new Map([
+  ['conv1d', 'PEFT refuses LoRA on conv1d of Mamba, from version 0.16 on'],
+  ['dt_proj', 'PEFT loads LoRA on dt_proj of Mamba, but it never acts: the model reads the weight past the adapter'],
+  ['out_proj', 'PEFT refuses LoRA on out_proj of Mamba, from version 0.16 on'],
+])
+
+/** The updates that PEFT can hold. Errors: MismatchError for tensors that are not those of the settings. */
+export function heldByPeft(saved: SavedAdapter): readonly LoraUpdate[] {
+  return loraUpdates(saved).filter(({projection}) => !NOT_IN_PEFT.has(projection))
+}
+
+/** The parts that PEFT cannot hold, by entry and projection. Errors: as above. */
+export function leftOutOfPeft(saved: SavedAdapter): readonly LeftOut[] {
+  const updates = loraUpdates(saved)
+  return saved.settings.flatMap((entry, index): LeftOut[] => {
+    const part = partName(saved, index)
+    if (entry.method === 'initial-state') {
+      const states = [...(entry.scan ? ['scan'] : []), ...(entry.conv ? ['conv'] : [])]
+      return [{part: `${part}: ${states.join(', ')}`, reason: 'PEFT has no file format for a learned first state'}]
+    }
+    const projections = new Set(updates.filter((update) => update.entry === index).map(({projection}) => projection))
+    return [...projections].sort().flatMap((projection): LeftOut[] => {
+      const reason = NOT_IN_PEFT.get(projection)
+      return reason === undefined ? [] : [{part: `${part}: ${projection}`, reason}]
+    })
+  })
+}

@@ -1,0 +1,157 @@
+/**
+ * Our adapters → Hugging Face PEFT's LoRA files, as far as PEFT can hold them. One LoRA on whole modules is written as it
+ * is. Anything else becomes one LoRA of uniform rank R: the updates of a module are stacked along the rank, each in its own
+ * rows of B with its scale multiplied in, and filled up with zeros:
+ *
+ *   Σ s_i B_i A_i = (R / R) [s_1 B_1 … s_n B_n 0] [A_1; …; A_n; 0]
+ */
+import {type Fault, MismatchError} from '../errors.js'
+import {type MambaConfig} from '../model/config.js'
+import {UNNAMED_BASE} from './from-peft.js'
+import {loraScale} from './lora-settings.js'
+import {type LoraUpdate} from './lora-updates.js'
+import {type ParameterValues} from './method.js'
+import {heldByPeft} from './peft-limits.js'
+import {type SavedAdapter} from './saved-adapter.js'
+import {type AdaptableSite, adaptableSites} from './sites-of.js'
+
+export interface PeftFiles {
+  readonly config: Readonly<Record<string, unknown>>
+  readonly tensors: ReadonlyMap<string, ParameterValues>
+}
+
+/** What PEFT can hold of an adapter. Only slices need the sizes of the model. Errors: MismatchError for another model. */
+export function toPeft(saved: SavedAdapter, model: MambaConfig | null): PeftFiles {
+  const updates = heldByPeft(saved)
+  const sites = model && new Map(adaptableSites(model).map((site) => [site.name, site]))
+  if (sites) checkFit(updates, sites)
+  const entries = new Set(updates.map(({entry}) => entry))
+  const {settings, tensors} =
+    entries.size === 1 && updates.every(({slice}) => slice === null) ? asTheyAre(updates) : stacked(updates, sites)
+  const base = saved.base.path === UNNAMED_BASE ? null : saved.base.path
+  return {config: {...defaults(base), ...settings, target_modules: targetModules(updates)}, tensors}
+}
+
+/** The keys of a LoRA configuration that all versions of PEFT know, in the order in which PEFT writes them. */
+function defaults(base: string | null): Record<string, unknown> {
+  return {
+    alpha_pattern: {},
+    auto_mapping: null,
+    base_model_name_or_path: base,
+    bias: 'none',
+    fan_in_fan_out: false,
+    inference_mode: true,
+    init_lora_weights: true,
+    layers_pattern: null,
+    layers_to_transform: null,
+    loftq_config: {},
+    lora_alpha: null,
+    lora_dropout: 0,
+    megatron_config: null,
+    megatron_core: 'megatron.core',
+    modules_to_save: null,
+    peft_type: 'LORA',
+    r: null,
+    rank_pattern: {},
+    revision: null,
+    target_modules: null,
+    task_type: 'CAUSAL_LM',
+    use_dora: false,
+    use_rslora: false,
+  }
+}
+
+interface Converted {
+  readonly settings: {
+    readonly r: number
+    readonly lora_alpha: number
+    readonly lora_dropout: number
+    readonly use_rslora: boolean
+  }
+  readonly tensors: ReadonlyMap<string, ParameterValues>
+}
+
+const tensorName = (module: string, matrix: 'A' | 'B'): string =>
+  `base_model.model.backbone.${module}.lora_${matrix}.weight`
+
+function asTheyAre(updates: readonly LoraUpdate[]): Converted {
+  const {alpha, dropout, rank, rslora} = updates[0].settings
+  const tensors = updates.flatMap(({down, module, up}): [string, ParameterValues][] => [
+    [tensorName(module, 'A'), down],
+    [tensorName(module, 'B'), up],
+  ])
+  return {
+    settings: {lora_alpha: alpha, lora_dropout: dropout, r: rank, use_rslora: rslora},
+    tensors: new Map(tensors),
+  }
+}
+
+function stacked(updates: readonly LoraUpdate[], sites: ReadonlyMap<string, AdaptableSite> | null): Converted {
+  const modules = new Map<string, LoraUpdate[]>()
+  for (const update of updates) modules.set(update.module, [...(modules.get(update.module) ?? []), update])
+  const rank = Math.max(
+    ...[...modules.values()].map((group) => group.reduce((sum, {settings}) => sum + settings.rank, 0)),
+  )
+  const tensors = new Map<string, ParameterValues>()
+  for (const [module, group] of modules) {
+    const {down, up} = stack(group, rank, sites)
+    tensors.set(tensorName(module, 'A'), down)
+    tensors.set(tensorName(module, 'B'), up)
+  }
+  const dropouts = [...new Set(updates.map(({settings}) => settings.dropout))]
+  // Dropout acts only if the adapter is trained on; one file has one share of it.
+  const dropout = dropouts.length === 1 ? dropouts[0] : 0
+  return {settings: {lora_alpha: rank, lora_dropout: dropout, r: rank, use_rslora: false}, tensors}
+}
+
+/** All updates of one module as one of this rank. */
+function stack(
+  updates: readonly LoraUpdate[],
+  rank: number,
+  sites: ReadonlyMap<string, AdaptableSite> | null,
+): {down: ParameterValues; up: ParameterValues} {
+  const inputs = updates[0].down.shape[1]
+  const outputs = sites?.get(updates[0].module)?.to ?? updates[0].up.shape[0]
+  const down = new Float32Array(rank * inputs) // (R, in)
+  const up = new Float32Array(outputs * rank) // (out, R)
+  let first = 0
+  for (const update of updates) {
+    const {rank: own} = update.settings
+    const scale = loraScale(update.settings)
+    const from = sites?.get(update.site)?.from ?? 0
+    down.set(update.down.values, first * inputs)
+    for (const [at, value] of update.up.values.entries()) {
+      up[(from + Math.trunc(at / own)) * rank + first + (at % own)] = scale * value
+    }
+    first += own
+  }
+  return {down: {shape: [rank, inputs], values: down}, up: {shape: [outputs, rank], values: up}}
+}
+
+/** A projection by its bare name where all layers have it, since an entry names it so; else module by module. */
+function targetModules(updates: readonly LoraUpdate[]): string[] {
+  const inAllLayers = ({projection, settings}: LoraUpdate): boolean =>
+    settings.targets.some((target) => target === projection || target.startsWith(`${projection}.`))
+  const everywhere = new Set(updates.filter(inAllLayers).map(({projection}) => projection))
+  const names = updates.map(({module, projection}) => (everywhere.has(projection) ? projection : module))
+  return [...new Set(names)].sort()
+}
+
+function checkFit(updates: readonly LoraUpdate[], sites: ReadonlyMap<string, AdaptableSite>): void {
+  const faults = updates.flatMap(({down, entry, site: name, up}): Fault[] => {
+    const site = sites.get(name)
+    const where = `adapters.${entry}.${name}`
+    if (!site) return [{message: 'is not a site of this model', where}]
+    const [rows, inputs] = [up.shape[0], down.shape[1]]
+    if (rows === site.to - site.from && inputs === site.inputs) return []
+    return [
+      {message: `is for ${rows} rows × ${inputs}, and this model has ${site.to - site.from} × ${site.inputs}`, where},
+    ]
+  })
+  if (faults.length > 0) {
+    throw new MismatchError('The adapter does not fit this model.', {
+      faults,
+      hint: 'Use the base model that the adapter was trained on: mambatune inspect ADAPTER names it.',
+    })
+  }
+}

@@ -1,0 +1,101 @@
+import {beforeAll, describe, expect, test} from '@jest/globals'
+import {spawn} from 'node:child_process'
+import {readdir, readFile} from 'node:fs/promises'
+import path from 'node:path'
+import {InterruptedError} from '../../src/errors.js'
+import {readAdapter} from '../../src/peft/saved-adapter.js'
+import {loadRecipe} from '../../src/recipe/load.js'
+import {runRecipe} from '../../src/recipe/run-recipe.js'
+import {repository, runCommand} from '../cli/run-command.js'
+import {readMetrics, jsonOf, writeRecipe, writeRows} from '../support/runs.js'
+import {unevenRows} from '../support/uneven-rows.js'
+import {workDirectory} from '../support/work-directory.js'
+
+const inWork = workDirectory()
+let rows: string
+
+beforeAll(async () => {
+  rows = await writeRows(inWork('rows.jsonl'), unevenRows([12, 9, 20, 15]))
+})
+
+/** A run that would go on for minutes. */
+const ENDLESS = {epochs: 1e6, max_steps: 1e6}
+
+describe('a learning rate that ruins the adapter', () => {
+  test('ends the run with exit code 7, naming the step and its rows, before anything is saved as an adapter', async () => {
+    const recipe = await writeRecipe(inWork('ruin.yaml'), {
+      data: {shuffle: false},
+      output: inWork('ruin'),
+      train: rows,
+      training: {...ENDLESS, clip_norm: null, optimizer: {learning_rate: 1e30}},
+    })
+    const {error} = jsonOf(await runCommand(['train', recipe, '--device', 'cpu', '--json']), 7)
+    expect(error).toMatchObject({
+      code: 'E_NUMERIC',
+      exit: 7,
+      faults: [3, 4].map((line) => ({message: 'was in this step', where: `${rows}:${line}`})),
+      hint: expect.stringContaining('train.optimizer.learning_rate'),
+      message: expect.stringMatching(/^Step 2 stopped: .* is not finite\.$/),
+    })
+    expect((await readdir(inWork('ruin'))).sort()).toEqual(['metrics.jsonl', 'recipe.resolved.yaml'])
+    expect((await readMetrics(inWork('ruin'))).steps).toHaveLength(1)
+  })
+})
+
+describe('a run that is told to stop', () => {
+  test('saves the adapter of the steps done, which is that of a run of as many steps', async () => {
+    const training = {optimizer: {learning_rate: 1e-2}, schedule: {name: 'constant', warmup: 0}}
+    const run = async (name: string, steps: Record<string, unknown>, stopAt: number): Promise<unknown> => {
+      const parts = {output: inWork(name), train: rows, training: {...training, ...steps}}
+      const {recipe} = await loadRecipe(await writeRecipe(inWork(`${name}.yaml`), parts))
+      const controller = new AbortController()
+      return runRecipe({
+        device: 'cpu',
+        recipe,
+        report(event) {
+          if (event.event === 'step' && event.step === stopAt) controller.abort()
+        },
+        signal: controller.signal,
+      })
+    }
+    const message = `Stopped after step 3 of 1000000. The adapter as it is now is in ${inWork('stopped', 'adapter')}.`
+    await expect(run('stopped', ENDLESS, 3)).rejects.toThrow(new InterruptedError(message))
+    await run('whole', {epochs: 2, max_steps: 3}, Infinity)
+    const [stopped, whole] = await Promise.all(['stopped', 'whole'].map((name) => readAdapter(inWork(name, 'adapter'))))
+    expect(stopped.values).toEqual(whole.values)
+    expect((await readMetrics(inWork('stopped'))).steps.map(({step}) => step)).toEqual([1, 2, 3])
+  })
+
+  test('before its first step saves no adapter', async () => {
+    const {recipe} = await loadRecipe(await writeRecipe(inWork('early.yaml'), {output: inWork('early'), train: rows}))
+    const signal = AbortSignal.abort()
+    await expect(runRecipe({device: 'cpu', recipe, report: () => {}, signal})).rejects.toThrow(InterruptedError)
+    expect(await readdir(inWork('early'))).not.toContain('adapter')
+  })
+
+  test('by Ctrl+C leaves with 130, one JSON object and an adapter that loads', async () => {
+    const parts = {output: inWork('signal'), train: rows, training: ENDLESS}
+    const recipe = await writeRecipe(inWork('signal.yaml'), parts)
+    const args = [path.join(repository, 'bin', 'run.js'), 'train', recipe, '--device', 'cpu', '--json']
+    const child = spawn(process.execPath, args, {
+      cwd: repository,
+      killSignal: 'SIGKILL',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 60_000,
+    })
+    let [stdout, stderr] = ['', '']
+    child.stdout.on('data', (piece: Buffer) => void (stdout += piece.toString()))
+    child.stderr.on('data', (piece: Buffer) => {
+      const begun = stderr.includes('training ')
+      stderr += piece.toString()
+      if (!begun && stderr.includes('training ')) child.kill('SIGINT')
+    })
+    const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+    expect(code).toBe(130)
+    expect(stderr).toContain('Stopping after this step')
+    expect(JSON.parse(stdout)).toMatchObject({error: {code: 'E_INTERRUPTED', exit: 130, faults: []}})
+    expect((await readAdapter(inWork('signal', 'adapter'))).settings).toMatchObject([{method: 'lora', rank: 4}])
+    const lines = await readFile(inWork('signal', 'metrics.jsonl'), 'utf8')
+    expect(lines.endsWith('}\n')).toBe(true)
+  })
+})
