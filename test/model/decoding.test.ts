@@ -119,11 +119,14 @@ describe('decoding', () => {
     decode(golden.model, sites, prompt, {...GREEDY, ...settings}, new RandomStream(0))
 
   test('reads a prompt longer than one piece with the state carried over', () => {
-    const random = new RandomStream(3)
-    const prompt = Array.from({length: 1100}, () => Math.floor(random.uniform() * 96))
-    const {lead, token} = topOf(logitsInOnePass(golden.model, sites, Int32Array.from(prompt)), 96)
-    expect(lead).toBeGreaterThan(1e-3) // or rounding could decide
-    expect([...tokens(prompt, {maxNewTokens: 1})]).toEqual([token])
+    const random = new RandomStream(4)
+    // One token more than two pieces, so that without the state nearly nothing would be known.
+    const prompt = Int32Array.from({length: 2 * 512 + 1}, () => Math.floor(random.uniform() * 96))
+    const whole = topOf(logitsInOnePass(golden.model, sites, prompt), 96)
+    const alone = topOf(logitsInOnePass(golden.model, sites, prompt.subarray(2 * 512)), 96)
+    expect(whole.lead).toBeGreaterThan(1e-3) // or rounding could decide
+    expect(alone.token).not.toBe(whole.token) // or this test could not fail
+    expect([...tokens([...prompt], {maxNewTokens: 1})]).toEqual([whole.token])
   })
 
   test('needs the same memory after 50 tokens as after 10, and gives it all back', () => {

@@ -5,7 +5,7 @@ import {evaluate, gradientName, randomCotangent} from '../support/evaluate.js'
 import {type Named, type Values} from '../support/values.js'
 import {onEachBackend, type Subject, wantedOf} from './subject.js'
 
-/** Every NaN there is: a kernel that takes a float's bits apart could turn one into a number and not the other. */
+/** Two kinds of NaN: a kernel that takes a float's bits apart could turn one into a number and not the other. */
 const NANS = {'as hardware makes it': 0x7f_c0_00_00, 'with all bits set': 0xff_ff_ff_ff}
 
 /**

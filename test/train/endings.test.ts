@@ -1,4 +1,5 @@
 import {beforeAll, describe, expect, test} from '@jest/globals'
+import * as tf from '@tensorflow/tfjs-core'
 import {spawn} from 'node:child_process'
 import {readdir, readFile} from 'node:fs/promises'
 import path from 'node:path'
@@ -63,6 +64,7 @@ describe('a run that is told to stop', () => {
     await run('whole', {epochs: 2, max_steps: 3}, Infinity)
     const [stopped, whole] = await Promise.all(['stopped', 'whole'].map((name) => readAdapter(inWork(name, 'adapter'))))
     expect(stopped.values).toEqual(whole.values)
+    expect(tf.memory().numTensors).toBe(0)
     expect((await readMetrics(inWork('stopped'))).steps.map(({step}) => step)).toEqual([1, 2, 3])
   })
 
@@ -71,6 +73,7 @@ describe('a run that is told to stop', () => {
     const signal = AbortSignal.abort()
     await expect(runRecipe({device: 'cpu', recipe, report: () => {}, signal})).rejects.toThrow(InterruptedError)
     expect(await readdir(inWork('early'))).not.toContain('adapter')
+    expect(tf.memory().numTensors).toBe(0)
   })
 
   test('by Ctrl+C leaves with 130, one JSON object and an adapter that loads', async () => {
