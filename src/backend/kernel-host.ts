@@ -74,7 +74,7 @@ export function launchKernel(backend: tf.KernelBackend, launch: KernelLaunch): t
   for (const shape of launch.outputs) parameters.push(heap.write(shape))
   parameters.push(...launch.numbers)
   if (launch.scratch !== undefined) {
-    const stride = (launch.scratch + 63) & ~63
+    const stride = 64 * Math.ceil(launch.scratch / 64)
     parameters.push(heap.scratch(stride * pool.threads), stride)
   }
   pool.run(launch.kernel, parameters, launch.items, launch.work >= SMALLEST_PARALLEL_WORK)
@@ -111,7 +111,7 @@ function copyingHeap(backend: tf.KernelBackend, memory: WebAssembly.Memory): Hea
   const outputs: {at: number; shape: readonly number[]}[] = []
   const reserve = (bytes: number): number => {
     const at = next
-    next += (bytes + 63) & ~63
+    next += 64 * Math.ceil(bytes / 64)
     const missing = next - memory.buffer.byteLength
     if (missing > 0) grow(memory, missing)
     return at

@@ -7,13 +7,14 @@
  */
 import {Worker} from 'node:worker_threads'
 
-// Int32 slots of the control block: [launch number, next item, workers still busy, function, items, parameters].
+// Int32 slots of the control block: [launch number, next item, workers still busy, function, items, parameters, failed].
 const LAUNCH = 0
 const NEXT = 1
 const BUSY = 2
 const FUNCTION = 3
 const ITEMS = 4
 const PARAMETERS = 5
+const FAILED = 6
 const MOST_PARAMETERS = 64
 
 type Kernel = (...parameters: number[]) => number | undefined
@@ -22,7 +23,7 @@ export class KernelPool {
   readonly threads: number
   private readonly kernels: Readonly<Record<string, Kernel>>
   private readonly names: readonly string[]
-  private readonly control = new Int32Array(new SharedArrayBuffer(6 * 4))
+  private readonly control = new Int32Array(new SharedArrayBuffer(7 * 4))
   private readonly parameters = new Float64Array(new SharedArrayBuffer(MOST_PARAMETERS * 8))
   private readonly workers: readonly Worker[]
 
@@ -79,9 +80,11 @@ export class KernelPool {
     for (let item = Atomics.add(control, NEXT, 1); item < items; item = Atomics.add(control, NEXT, 1)) {
       kernel(...parameters, item, 0)
     }
+    // Waits for the others; a lost wake-up costs a millisecond at most.
     for (let busy = Atomics.load(control, BUSY); busy > 0; busy = Atomics.load(control, BUSY)) {
       Atomics.wait(control, BUSY, busy, 1)
     }
+    if (Atomics.exchange(control, FAILED, 0) !== 0) throw new Error(`kernel ${name} failed on another thread`)
   }
 
   async close(): Promise<void> {

@@ -14,8 +14,12 @@ for (;;) {
   const kernel = exports[names[state[3]]]
   const items = state[4]
   const parameters = values.subarray(0, state[5])
-  for (let item = Atomics.add(state, 1, 1); item < items; item = Atomics.add(state, 1, 1)) {
-    kernel(...parameters, item, thread)
+  try {
+    for (let item = Atomics.add(state, 1, 1); item < items; item = Atomics.add(state, 1, 1)) {
+      kernel(...parameters, item, thread)
+    }
+  } catch {
+    Atomics.store(state, 6, 1) // the caller throws; without the count below it would wait for ever
   }
   if (Atomics.sub(state, 2, 1) === 1) Atomics.notify(state, 2)
 }

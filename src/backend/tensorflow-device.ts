@@ -12,16 +12,18 @@ const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']
 export async function startTensorflow(load: (name: string) => unknown = requirePackage): Promise<string> {
   restoreRemovedNodeFunctions()
   const faults: {where: string; message: string}[] = []
+  const before = tf.getBackend()
   for (const name of PACKAGES) {
     try {
       load(name)
-      await tf.setBackend('tensorflow')
+      if (!(await tf.setBackend('tensorflow'))) throw new Error('its backend did not start')
       await tf.ready()
       return `tensorflow, through ${name}`
     } catch (error) {
       faults.push({message: firstLine(error), where: name})
     }
   }
+  if (before) await tf.setBackend(before) // a backend that did not start stays the current one otherwise
   throw new DeviceError('No TensorFlow library is installed for --device tensorflow.', {
     faults,
     hint: 'Install one: npm install @tensorflow/tfjs-node-gpu (or @tensorflow/tfjs-node). Or use --device cpu.',

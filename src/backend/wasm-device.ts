@@ -10,6 +10,7 @@ import os from 'node:os'
 import {fileURLToPath} from 'node:url'
 import * as tf from '@tensorflow/tfjs-core'
 import {type BackendWasm, setThreadsCount, setWasmPaths} from '@tensorflow/tfjs-backend-wasm'
+import {DeviceError, MemoryError} from '../errors.js'
 
 /** XNNPACK's pool is compiled for eight workers at most. */
 const MOST_THREADS = 8
@@ -21,7 +22,11 @@ interface EmscriptenThreads {
 
 /** The part of TensorFlow.js's WebAssembly backend that our kernels need and that its types leave out. */
 export interface WasmHeap {
-  readonly wasm: {readonly wasmMemory?: WebAssembly.Memory; readonly PThread?: EmscriptenThreads}
+  readonly wasm: {
+    readonly wasmMemory?: WebAssembly.Memory
+    readonly PThread?: EmscriptenThreads
+    _malloc(bytes: number): number
+  }
   readonly dataIdMap: {get(dataId: object): {readonly memoryOffset: number}}
   makeOutput(shape: readonly number[], dtype: 'float32' | 'int32'): tf.TensorInfo
 }
@@ -42,13 +47,15 @@ export async function startWasm(threads: number): Promise<tf.KernelBackend> {
   URL.createObjectURL = () => fileURLToPath(new URL('wasm-thread.cjs', import.meta.url))
   os.cpus = () => Array.from({length: 2 * threads}, () => realCpus()[0])
   try {
-    await tf.setBackend('wasm')
-    await tf.ready()
+    if (!(await tf.setBackend('wasm'))) {
+      throw new DeviceError('The WebAssembly backend of TensorFlow.js did not start.', {hint: 'Use Node 20, 22 or 24.'})
+    }
   } finally {
     URL.createObjectURL = realCreateObjectUrl
     os.cpus = realCpus
   }
   letProcessEnd(tf.backend())
+  refuseFailedAllocations(tf.backend())
   return tf.backend()
 }
 
@@ -56,6 +63,25 @@ export async function startWasm(threads: number): Promise<tf.KernelBackend> {
 function letProcessEnd(backend: unknown): void {
   const threads = (backend as WasmHeap).wasm.PThread
   for (const worker of [...(threads?.runningWorkers ?? []), ...(threads?.unusedWorkers ?? [])]) worker.unref()
+}
+
+/** A full heap answers 0, which TensorFlow.js would use as an address. */
+function refuseFailedAllocations(backend: unknown): void {
+  const {wasm} = backend as WasmHeap
+  wasm._malloc(0) // Emscripten replaces this function by the real one at its first call
+  const allocate = wasm._malloc.bind(wasm)
+  wasm._malloc = (bytes) => {
+    const address = allocate(bytes)
+    if (address === 0 && bytes > 0) {
+      throw new MemoryError(
+        `The 4 GiB heap of device cpu is full: ${Math.ceil(bytes / 2 ** 20)} MiB more were wanted.`,
+        {
+          hint: 'Lower train.batch_size or data.max_length (eval: --batch-size, --max-length).',
+        },
+      )
+    }
+    return address
+  }
 }
 
 /** Heap access of the current backend if it is the threaded WebAssembly one, else null. */

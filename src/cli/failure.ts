@@ -2,7 +2,7 @@
  * Any thrown value as one plain record: what `--json` prints, and what the text for people is made of.
  * Errors of the library pass through, oclif's become usage errors, the rest is a bug and says how to report it.
  */
-import {EXIT, type Fault, InterruptedError, MambatuneError} from '../errors.js'
+import {EXIT, type Fault, InterruptedError, MambatuneError, MemoryError} from '../errors.js'
 import {withoutControls} from './display-width.js'
 import {isError} from './is-error.js'
 import {type Signs, type Style} from './terminal.js'
@@ -24,6 +24,7 @@ export interface Failure {
 
 export function describeFailure(error: unknown, invocation: Invocation): Failure {
   if (error instanceof MambatuneError) return describeOwn(error)
+  if (isOutOfMemory(error)) return describeOwn(outOfMemory(error))
   if (isInterruption(error)) return describeOwn(interruptedBy(error))
   if (isOclifError(error)) {
     const {exit, hint, message} = describeOclifError(error, invocation)
@@ -76,6 +77,20 @@ function isInterruption(error: unknown): error is Error {
 
 function interruptedBy(error: Error): MambatuneError {
   return error.cause instanceof InterruptedError ? error.cause : new InterruptedError('Stopped before the end.')
+}
+
+/** A full WebAssembly heap makes TensorFlow.js's C++ abort; a full process makes an array's allocation fail. */
+function isOutOfMemory(error: unknown): error is Error {
+  if (!isError(error)) return false
+  if (error.name === 'RuntimeError') return error.message.startsWith('Aborted(')
+  return error.name === 'RangeError' && /allocation failed|Invalid typed array length/i.test(error.message)
+}
+
+function outOfMemory(error: Error): MambatuneError {
+  return new MemoryError('Out of memory.', {
+    cause: error,
+    hint: 'Lower train.batch_size or data.max_length (eval: --batch-size, --max-length).',
+  })
 }
 
 /** A full disk or a missing permission that nobody further down has put into better words. */

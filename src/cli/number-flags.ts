@@ -1,13 +1,12 @@
 /** Flags that are numbers. oclif knows whole numbers without bounds that read well; here each says what it expects. */
 import {Flags} from '@oclif/core'
-import {UsageError} from '../errors.js'
 
-type Parse = (text: string, context: unknown, flag: {readonly name: string}) => Promise<number>
+type Parse = (text: string) => Promise<number>
 
 function parse(expected: string, accepts: (value: number) => boolean): Parse {
-  return async (text, _context, {name}) => {
+  return async (text) => {
     const value = text.trim() === '' ? Number.NaN : Number(text)
-    if (!accepts(value)) throw new UsageError(`--${name} is ${text}, expected ${expected}.`)
+    if (!accepts(value)) throw new TypeError(`got ${text}, expected ${expected}`)
     return value
   }
 }

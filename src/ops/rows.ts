@@ -11,6 +11,10 @@ const BLOCK = 64
 
 /** table (V, d), indices (M) int32 → (M, d). Not differentiable. */
 export function gatherRows(table: tf.Tensor, indices: tf.Tensor): tf.Tensor2D {
+  // Elsewhere the kernel would first copy the whole table into its own memory.
+  if (tf.getBackend() !== 'wasm') {
+    return tf.gather<tf.Tensor2D>(table as tf.Tensor2D, tf.reshape<tf.Rank.R1>(indices, [indices.size]))
+  }
   const columns = table.size / table.shape[0]
   const rows = indices.size
   const [out] = toTensors(

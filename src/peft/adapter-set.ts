@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {RandomStream} from '../data/random.js'
-import {type Fault, MismatchError} from '../errors.js'
+import {type Fault, MismatchError, RecipeError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
 import {baseSites, type Sites} from '../model/sites.js'
 import {type Weights} from '../model/weights.js'
@@ -18,16 +18,25 @@ interface Entry {
 
 const fullName = (index: number, name: string): string => `adapters.${index}.${name}`
 
-/** Every parameter of these adapters by its full name. Errors: RecipeError for targets that match nothing. */
+/** Every parameter of these adapters by its full name. Errors: RecipeError with every target that matches nothing. */
 export function parameterSpecs(
   settings: readonly AdapterSettings[],
   config: MambaConfig,
 ): ReadonlyMap<string, ParameterSpec> {
-  return new Map(
-    settings.flatMap((entry, index) =>
-      [...methodOf(entry).parameters(entry, config)].map(([name, spec]) => [fullName(index, name), spec] as const),
-    ),
-  )
+  const specs = new Map<string, ParameterSpec>()
+  const faults: Fault[] = []
+  let first: RecipeError | undefined
+  for (const [index, entry] of settings.entries()) {
+    try {
+      for (const [name, spec] of methodOf(entry).parameters(entry, config)) specs.set(fullName(index, name), spec)
+    } catch (error) {
+      if (!(error instanceof RecipeError)) throw error
+      first ??= error
+      faults.push(...error.faults.map(({message, where}) => ({message, where: fullName(index, where)})))
+    }
+  }
+  if (first) throw new RecipeError(first.message, {faults, ...(first.hint !== undefined && {hint: first.hint})})
+  return specs
 }
 
 export class AdapterSet {
@@ -65,6 +74,7 @@ export class AdapterSet {
     config: MambaConfig,
     valuesOf: (name: string, spec: ParameterSpec) => Float32Array,
   ): AdapterSet {
+    parameterSpecs(settings, config) // reports the faults of all entries before anything is made
     const entries = settings.map((entry, index): Entry => {
       const parameters = new Map<string, tf.Variable>()
       for (const [name, spec] of methodOf(entry).parameters(entry, config)) {

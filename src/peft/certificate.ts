@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import {type Batch} from '../data/batches.js'
 import {type SafetensorsDtype} from '../checkpoint/dtypes.js'
 import {forward, type LanguageModel, logitsOf, summedLoss} from '../model/language-model.js'
-import {baseSites, type Sites} from '../model/sites.js'
+import {type Sites} from '../model/sites.js'
 
 export interface Certificate {
   /** Largest |attached − merged| over all logits, divided by the largest |attached| */
@@ -57,8 +57,8 @@ function run(model: LanguageModel, sites: Sites, batch: Batch): Compared {
 }
 
 /** One side's answers to all batches; kept on the host so that only one model is on the device at a time. */
-export function answers(model: LanguageModel, sites: Sites | null, batches: readonly Batch[]): readonly Compared[] {
-  return batches.map((batch) => run(model, sites ?? baseSites(model.weights), batch))
+export function answers(model: LanguageModel, sites: Sites, batches: readonly Batch[]): readonly Compared[] {
+  return batches.map((batch) => run(model, sites, batch))
 }
 
 export function compareAnswers(

@@ -3,7 +3,7 @@
  * let the result appear. The certificate is stored with it as merge.json.
  */
 import path from 'node:path'
-import {fingerprintTensors, openModelDirectory} from '../checkpoint/model-directory.js'
+import {fingerprintTensors, type ModelFiles, openModelDirectory} from '../checkpoint/model-directory.js'
 import {writeDirectory, writeFileDurably} from '../checkpoint/output-directory.js'
 import {type Batch} from '../data/batches.js'
 import {NumericError} from '../errors.js'
@@ -12,7 +12,7 @@ import {configOf} from '../model/model-files.js'
 import {AdapterSet} from './adapter-set.js'
 import {answers, type Certificate, compareAnswers, mergeTolerance} from './certificate.js'
 import {checkMergeable, type MergeDtype, mergeSteps, selectEntries, splitByMerge, writeMerged} from './merge.js'
-import {checkBase, readAdapter, saveAdapter} from './saved-adapter.js'
+import {checkBase, readAdapter, saveAdapter, type SavedAdapter} from './saved-adapter.js'
 
 export interface MergeAdapterOptions {
   readonly adapter: string
@@ -54,36 +54,26 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
   checkBase(saved, {fingerprint: baseFingerprint, path: base}, anyBase)
   const batches = options.batches(config.vocabulary)
 
-  report({event: 'stage', text: 'Running base and adapter'})
-  const model = await loadModel(files)
-  const adapters = AdapterSet.restore(saved.settings, config, saved.values)
-  const attached = answers(model, adapters.sites(model.weights), batches)
-  adapters.dispose()
-  model.weights.dispose()
-
   const rest = selectEntries(saved, splitByMerge(saved).others)
   let result: MergeReport | undefined
   await writeDirectory(out, async (into) => {
-    const steps = mergeSteps(saved, config)
+    report({event: 'stage', text: 'Running base and adapter'})
+    const attached = await answersOf(files, saved, batches)
     const changed = await writeMerged({
       dtype,
       files,
       into,
       report: (done, total) => report({done, event: 'merging', total}),
-      steps,
+      steps: mergeSteps(saved, config),
     })
     report({event: 'stage', text: 'Running the merged model'})
     const mergedFiles = await openModelDirectory(into)
-    const merged = await loadModel(mergedFiles)
-    const remaining = AdapterSet.restore(rest.settings, config, rest.values)
     const formats = changed.flatMap((name) => mergedFiles.tensors.get(name)?.dtype ?? [])
-    const after = answers(merged, remaining.sites(merged.weights), batches)
-    const certificate = compareAnswers(attached, after, batches, mergeTolerance(formats))
-    merged.weights.dispose()
+    const merged = await answersOf(mergedFiles, rest, batches)
+    const certificate = compareAnswers(attached, merged, batches, mergeTolerance(formats))
     refuseDifference(certificate)
     const fingerprint = await fingerprintTensors(mergedFiles.tensors)
-    if (rest.settings.length > 0) await saveAdapter(path.join(into, 'adapter'), remaining, {fingerprint, path: out})
-    remaining.dispose()
+    if (rest.settings.length > 0) await saveAdapter(path.join(into, 'adapter'), rest, {fingerprint, path: out})
     result = {
       out,
       adapter,
@@ -97,6 +87,23 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
     await writeFileDurably(path.join(into, 'merge.json'), `${JSON.stringify(result, null, 2)}\n`)
   })
   return result as MergeReport
+}
+
+/** Loads a model, puts an adapter around it, runs the batches, and leaves nothing on the device. */
+async function answersOf(
+  files: ModelFiles,
+  {settings, values}: SavedAdapter,
+  batches: readonly Batch[],
+): Promise<ReturnType<typeof answers>> {
+  const model = await loadModel(files)
+  let adapters: AdapterSet | undefined
+  try {
+    adapters = AdapterSet.restore(settings, model.config, values)
+    return answers(model, adapters.sites(model.weights), batches)
+  } finally {
+    adapters?.dispose()
+    model.weights.dispose()
+  }
 }
 
 function refuseDifference({logits_difference, loss_difference, number_format, passed, tolerance}: Certificate): void {

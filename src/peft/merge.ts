@@ -53,6 +53,9 @@ export function checkMergeable(saved: SavedAdapter, partial: boolean): void {
   })
 }
 
+/** Files that speak of the base and would be untrue of the merged model. */
+const OF_THE_BASE_ALONE: ReadonlySet<string> = new Set(['README.md', 'merge.json'])
+
 /** What each checkpoint tensor becomes: the updates of all entries that can be merged. */
 export function mergeSteps({settings, values}: SavedAdapter, config: MambaConfig): ReadonlyMap<string, MergeStep> {
   const all = new Map<string, MergeStep>()
@@ -146,7 +149,7 @@ async function mergedBytes(
 async function copyTheRest({directory, indexFile}: ModelFiles, dtype: MergeDtype, into: string): Promise<void> {
   for (const item of await readdir(directory, {withFileTypes: true})) {
     const isIndex = indexFile !== null && item.name === path.basename(indexFile)
-    if (!item.isFile() || (WEIGHT_FILE.test(item.name) && !isIndex)) continue
+    if (!item.isFile() || (WEIGHT_FILE.test(item.name) && !isIndex) || OF_THE_BASE_ALONE.has(item.name)) continue
     const source = path.join(directory, item.name)
     if (item.name === 'config.json' && dtype !== 'same') await writeConfig(source, path.join(into, item.name), dtype)
     else await copyFile(source, path.join(into, item.name))

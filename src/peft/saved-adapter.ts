@@ -12,7 +12,6 @@ import {
   writeAdapterDirectory,
 } from '../checkpoint/adapter-directory.js'
 import {type Fault, FileError, MismatchError} from '../errors.js'
-import {type AdapterSet} from './adapter-set.js'
 import {type ParameterValues} from './method.js'
 import {fromPeft} from './from-peft.js'
 import {type AdapterSettings, methodSchemas} from './method-settings.js'
@@ -67,17 +66,17 @@ function settingsOf({adapters}: AdapterManifest, path: string): AdapterSettings[
 /** Writes <path>/adapter.json and <path>/adapter.safetensors, whole or not at all. */
 export async function saveAdapter(
   path: string,
-  adapters: AdapterSet,
+  {settings, values}: Pick<SavedAdapter, 'settings' | 'values'>,
   base: {readonly path: string; readonly fingerprint: string},
 ): Promise<void> {
   const manifest: AdapterManifest = {
-    adapters: adapters.settings,
+    adapters: settings,
     base: {architecture: 'mamba', ...base},
     created_with: 'mambatune 0.1.0',
     format: 'mambatune-adapter',
     version: 1,
   }
-  await writeAdapterDirectory(path, manifest, adapters.values())
+  await writeAdapterDirectory(path, manifest, values)
 }
 
 /** Refuses an adapter that was trained on other weights. `anyBase` accepts it where the shapes fit. */
@@ -92,6 +91,6 @@ export function checkBase(
       {message: `trained on ${base.path}, ${base.fingerprint ?? 'unknown weights'}`, where: 'adapter'},
       {message: `${model.path}, ${model.fingerprint}`, where: 'model'},
     ],
-    hint: `Use --base ${base.path}, or --any-base if these weights are the same in another number format.`,
+    hint: `Use the model that it was trained on, ${base.path}; or add --any-base if these are the same weights in another number format.`,
   })
 }

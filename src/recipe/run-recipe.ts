@@ -124,12 +124,12 @@ async function execute(prepared: Prepared, {recipe, report, signal}: RunOptions)
       validation: validation?.examples ?? null,
       ...(signal && {signal}),
     })
-    await saveAdapter(adapter, adapters, base)
+    await saveAdapter(adapter, {settings: adapters.settings, values: adapters.values()}, base)
     const sizes = {baseParameters: model.weights.size, trainableParameters: adapters.size}
     return {...result, ...sizes, adapter, device, out}
   } catch (error) {
     if (!(error instanceof InterruptedError) || done === 0) throw error
-    await saveAdapter(adapter, adapters, base)
+    await saveAdapter(adapter, {settings: adapters.settings, values: adapters.values()}, base)
     throw new InterruptedError(`Stopped after step ${done} of ${steps}. The adapter as it is now is in ${adapter}.`)
   } finally {
     await metrics.close()

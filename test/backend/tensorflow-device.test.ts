@@ -61,7 +61,7 @@ describe('the tensorflow device without its library', () => {
     expect(tf.getBackend()).toBe('cpu')
   })
 
-  test.failing('reports the package whose backend does not start', async () => {
+  test('reports the package whose backend does not start', async () => {
     const error = await failureOf(() => {
       tf.registerBackend('tensorflow', () => {
         throw new Error('libtensorflow.so.2: cannot open shared object file')

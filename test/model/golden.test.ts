@@ -38,7 +38,9 @@ describe.each(BACKENDS)('on %s', (backend) => {
     })
 
     test('in its loss and in the gradient of every parameter', () => {
-      const variables = new Map([...parameterShapes(model.config).keys()].map((key) => [key, tf.variable(model.weights.get(key))]))
+      const variables = new Map(
+        [...parameterShapes(model.config).keys()].map((key) => [key, tf.variable(model.weights.get(key))]),
+      )
       const weights = new Weights(variables)
       const trainable = {...model, weights}
       const supervised = labels.dataSync().filter((label) => label >= 0).length
@@ -48,7 +50,10 @@ describe.each(BACKENDS)('on %s', (backend) => {
       )
       expect(difference(value.dataSync(), reference.floats('loss'))).toBeNull()
       const differences = Object.fromEntries(
-        [...variables].map(([key, {name: id}]) => [key, difference(grads[id].dataSync(), reference.floats(`grad.${key}`))]),
+        [...variables].map(([key, {name: id}]) => [
+          key,
+          difference(grads[id].dataSync(), reference.floats(`grad.${key}`)),
+        ]),
       )
       expect(differences).toEqual(Object.fromEntries([...variables.keys()].map((key) => [key, null])))
       tf.dispose([grads, value])

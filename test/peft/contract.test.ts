@@ -60,7 +60,7 @@ describe.each(MODELS)('on %s', (name) => {
       fresh = AdapterSet.create(settings, golden.model.config, 1)
       random = AdapterSet.create(settings, golden.model.config, 1)
       randomise(random)
-      await saveAdapter(inWork('adapter'), random, base)
+      await saveAdapter(inWork('adapter'), {settings: random.settings, values: random.values()}, base)
     })
 
     afterAll(() => {
