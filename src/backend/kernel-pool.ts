@@ -77,12 +77,15 @@ export class KernelPool {
     control[PARAMETERS] = parameters.length
     Atomics.add(control, LAUNCH, 1)
     Atomics.notify(control, LAUNCH)
-    for (let item = Atomics.add(control, NEXT, 1); item < items; item = Atomics.add(control, NEXT, 1)) {
-      kernel(...parameters, item, 0)
-    }
-    // Waits for the others; a lost wake-up costs a millisecond at most.
-    for (let busy = Atomics.load(control, BUSY); busy > 0; busy = Atomics.load(control, BUSY)) {
-      Atomics.wait(control, BUSY, busy, 1)
+    try {
+      for (let item = Atomics.add(control, NEXT, 1); item < items; item = Atomics.add(control, NEXT, 1)) {
+        kernel(...parameters, item, 0)
+      }
+    } finally {
+      // The others must be out before anything else starts; a lost wake-up costs a millisecond at most.
+      for (let busy = Atomics.load(control, BUSY); busy > 0; busy = Atomics.load(control, BUSY)) {
+        Atomics.wait(control, BUSY, busy, 1)
+      }
     }
     if (Atomics.exchange(control, FAILED, 0) !== 0) throw new Error(`kernel ${name} failed on another thread`)
   }

@@ -72,9 +72,11 @@ export default class Eval extends BaseCommand {
       maxLength: flags['max-length'],
     })
     step.update('Loading model')
-    await startDevice(flags.device)
+    const device = await startDevice(flags.device)
     const attached = await attachModel({adapter: flags.adapter, anyBase: flags['any-base'], model: args.model})
     step.done(`${formatCount(dataset.examples.length)} rows (${dataset.format}), loss on ${dataset.lossOn}`)
+    progress.note(`device ${device.description}`)
+    for (const note of dataset.notes) progress.note(note)
     try {
       checkVocabulary(attached.model.config.vocabulary, [dataset])
       const bar = progress.bar(dataset.examples.length, 'evaluating')

@@ -17,6 +17,7 @@ export default class Export extends BaseCommand {
   ]
 
   static override flags = {
+    'any-base': Flags.boolean({description: 'Accept a --base with other weights of the same shapes.'}),
     base: Flags.string({
       description: 'Directory of the base model, if it is no longer where the adapter says.',
       helpValue: 'MODEL',
@@ -36,7 +37,7 @@ export default class Export extends BaseCommand {
     const {args, flags} = await this.parse(Export)
     const {exportAdapter} = await import('../peft/export-adapter.js')
     const {base, format, out, partial} = flags
-    const report = await exportAdapter({adapter: args.adapter, base, format, out, partial})
+    const report = await exportAdapter({adapter: args.adapter, anyBase: flags['any-base'], base, format, out, partial})
     this.out(`Wrote ${report.tensors} tensors to ${out}: ${report.files.join(', ')}.`)
     for (const {part, reason} of report.left_out) this.out(`Left out: ${part}. ${reason}.`)
     return report

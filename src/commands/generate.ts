@@ -11,7 +11,7 @@ import {type Generation} from '../peft/generate.js'
 export default class Generate extends BaseCommand {
   static override args = {
     model: Args.string({description: 'Directory of the model.', required: true}),
-    stdin: Args.string({description: '- reads the prompt from standard input.', options: ['-']}),
+    stdin: Args.string({description: 'Reads the prompt from standard input, as it is.', options: ['-']}),
   }
 
   static override description =
@@ -19,7 +19,7 @@ export default class Generate extends BaseCommand {
 
   static override examples = [
     `<%= config.bin %> <%= command.id %> models/tiny-mamba --prompt 'Define the noun "anchor".'`,
-    'cat question.txt | <%= config.bin %> <%= command.id %> models/tiny-mamba --adapter runs/quickstart/adapter -',
+    '$ cat question.txt | <%= config.bin %> <%= command.id %> models/tiny-mamba --adapter runs/quickstart/adapter -',
   ]
 
   static override flags = {
@@ -53,6 +53,7 @@ export default class Generate extends BaseCommand {
 
   async run(): Promise<Generation> {
     const {args, flags} = await this.parse(Generate)
+    if (flags.stop?.includes('')) throw new UsageError('--stop is empty, expected a text that ends the generation.')
     const prompt = await this.promptFrom(args.stdin, flags.prompt)
     const [{startDevice}, {loadTokenizer}, {attachModel}, {generate}] = await Promise.all([
       import('../backend/devices.js'),
@@ -63,9 +64,9 @@ export default class Generate extends BaseCommand {
     const progress = await this.progress()
     const step = progress.step(`Loading ${args.model}`)
     const tokenizer = await loadTokenizer(args.model)
-    await startDevice(flags.device)
+    const device = await startDevice(flags.device)
     const attached = await attachModel({adapter: flags.adapter, anyBase: flags['any-base'], model: args.model})
-    step.done()
+    step.done(`Loaded ${args.model} on ${device.description}`)
     const {dispose, signal} = interruptSignal()
     try {
       const result = await generate(attached, tokenizer, prompt, {

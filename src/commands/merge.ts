@@ -53,9 +53,11 @@ export default class Merge extends BaseCommand {
       import('../peft/probe-batches.js'),
       import('../peft/sample-batches.js'),
     ])
-    const progress = new MergeProgress(await this.progress())
+    const reporter = await this.progress()
+    const progress = new MergeProgress(reporter)
     const sampled = flags.data === undefined ? null : await sampleBatches(flags.base, flags.data)
-    await startDevice(flags.device)
+    const device = await startDevice(flags.device)
+    reporter.note(`device ${device.description}`)
     const report = await mergeAdapter({
       adapter: args.adapter,
       anyBase: flags['any-base'],
@@ -77,7 +79,7 @@ export default class Merge extends BaseCommand {
     this.out(`Merged ${report.changed_tensors} tensors into ${report.out}.`)
     this.out(
       `Certificate: merged = attached on ${report.tokens} tokens. Logits differ by at most ${scientific(report.logits_difference)} ` +
-        `of the largest (tolerance ${scientific(report.tolerance)}, ${format}), the loss by ${scientific(report.loss_difference)}; ` +
+        `of the largest (tolerance ${scientific(report.tolerance)}, ${format}; the adapter itself changes them by ${scientific(report.adapter_effect)}), the loss by ${scientific(report.loss_difference)}; ` +
         `${(100 * report.same_top_token).toFixed(1)} % of the most probable tokens are the same.`,
     )
     if (kept.length > 0) {

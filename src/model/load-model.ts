@@ -21,24 +21,28 @@ export async function loadModel(
   checkTensors(files, config)
   const names = [...parameterShapes(config).keys()]
   const tensors = new Map<string, tf.Tensor>()
-  const faults: Fault[] = []
-  for (const name of names) {
-    const values = await readTensorFloat32(files.tensors.get(name) as TensorEntry)
-    const bad = values.findIndex((value) => !Number.isFinite(value))
-    if (bad >= 0) faults.push({message: `value ${bad} is ${values[bad]}`, where: name})
-    tensors.set(name, tf.keep(tf.tensor(values, files.tensors.get(name)?.shape as number[])))
-    report(tensors.size, names.length)
-  }
   const weights = new Weights(tensors)
-  if (faults.length > 0) {
+  const faults: Fault[] = []
+  try {
+    for (const name of names) {
+      const values = await readTensorFloat32(files.tensors.get(name) as TensorEntry)
+      const bad = values.findIndex((value) => !Number.isFinite(value))
+      if (bad >= 0) faults.push({message: `value ${bad} is ${values[bad]}`, where: name})
+      tensors.set(name, tf.keep(tf.tensor(values, files.tensors.get(name)?.shape as number[])))
+      report(tensors.size, names.length)
+    }
+    if (faults.length > 0) {
+      throw new FileError(`The weights in ${files.directory} are damaged: some are not finite.`, {
+        faults,
+        hint: 'Fetch the checkpoint again.',
+      })
+    }
+    weights.keepTransposed(matrixNames(config))
+    return {config, weights}
+  } catch (error) {
     weights.dispose()
-    throw new FileError(`The weights in ${files.directory} are damaged: some are not finite.`, {
-      faults,
-      hint: 'Fetch the checkpoint again.',
-    })
+    throw error
   }
-  weights.keepTransposed(matrixNames(config))
-  return {config, weights}
 }
 
 function matrixNames(config: MambaConfig): string[] {

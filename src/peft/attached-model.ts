@@ -29,7 +29,9 @@ export interface AttachOptions {
 export async function attachModel({adapter, anyBase, model: path, report}: AttachOptions): Promise<AttachedModel> {
   const files = await openModelDirectory(path)
   const saved = adapter === undefined ? null : await readAdapter(adapter)
-  if (saved?.base.fingerprint) checkBase(saved, {fingerprint: await fingerprintTensors(files.tensors), path}, anyBase)
+  if (saved?.base.fingerprint) {
+    checkBase(saved, {fingerprint: await fingerprintTensors(files.tensors), path}, anyBase ?? false)
+  }
   const model = await loadModel(files, report)
   try {
     const adapters = saved

@@ -1,6 +1,6 @@
 /**
  * The proof that a merge is right: base + adapter and the merged files, run on the same batches, compared in logits and
- * loss. The tolerance follows from the stored number format, because every changed weight is rounded to it once.
+ * loss. The tolerance follows from the stored number format, because every weight that changes is rounded to it once.
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {type Batch} from '../data/batches.js'
@@ -11,6 +11,8 @@ import {type Sites} from '../model/sites.js'
 export interface Certificate {
   /** Largest |attached − merged| over all logits, divided by the largest |attached| */
   readonly logits_difference: number
+  /** The same difference between the bare base and base + adapter: what the adapter does. Compare the two. */
+  readonly adapter_effect: number
   readonly loss_attached: number
   readonly loss_merged: number
   /** |attached − merged|, in nats */
@@ -24,23 +26,24 @@ export interface Certificate {
   readonly passed: boolean
 }
 
-/** Unit roundoff of a stored format. */
-const ROUNDOFF: Readonly<Record<string, number>> = {BF16: 2 ** -9, F16: 2 ** -12, F32: 2 ** -25, F64: 2 ** -25}
+/** Unit roundoff of a stored format: half the gap to the next number above 1. */
+const ROUNDOFF: Readonly<Record<string, number>> = {BF16: 2 ** -8, F16: 2 ** -11, F32: 2 ** -24, F64: 2 ** -24}
 
 /** f32 sums in another order, through all layers. */
 const F32_SUMS = 1e-4
 
 /**
- * Tolerance for a merge that changed these tensors, stored in these formats. Each of m changed matrices adds an
+ * Tolerance for a merge that rounded these tensors, stored in these formats. Each of m rounded tensors adds an
  * independent relative error of about u / √3; they add up as √m; the largest of many logits is some five deviations out:
  * together 3 √m u, with u the roundoff of the coarsest format.
  */
-export function mergeTolerance(changed: readonly SafetensorsDtype[]): {tolerance: number; format: string} {
-  const format = [...changed].sort((a, b) => ROUNDOFF[b] - ROUNDOFF[a])[0] ?? 'F32'
-  return {format, tolerance: F32_SUMS + 3 * Math.sqrt(changed.length) * (ROUNDOFF[format] ?? 0)}
+export function mergeTolerance(rounded: readonly SafetensorsDtype[]): {tolerance: number; format: string} {
+  const format = [...rounded].sort((a, b) => ROUNDOFF[b] - ROUNDOFF[a])[0] ?? 'F32'
+  return {format, tolerance: F32_SUMS + 3 * Math.sqrt(rounded.length) * (ROUNDOFF[format] ?? 0)}
 }
 
-interface Compared {
+/** One side's answer to one batch. */
+export interface Compared {
   readonly logits: Float32Array
   readonly loss: number
 }
@@ -61,47 +64,65 @@ export function answers(model: LanguageModel, sites: Sites, batches: readonly Ba
   return batches.map((batch) => run(model, sites, batch))
 }
 
-export function compareAnswers(
-  attached: readonly Compared[],
-  merged: readonly Compared[],
+/** The three sides' answers to the same batches. */
+export interface Sides {
+  readonly base: readonly Compared[]
+  readonly attached: readonly Compared[]
+  readonly merged: readonly Compared[]
+}
+
+export function certify(
+  {attached, base, merged}: Sides,
   batches: readonly Batch[],
   {format, tolerance}: ReturnType<typeof mergeTolerance>,
 ): Certificate {
+  const supervised = batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0)
+  const mean = (side: readonly Compared[]): number => side.reduce((sum, {loss}) => sum + loss, 0) / supervised
+  const lossAttached = mean(attached)
+  const lossMerged = mean(merged)
+  const lossDifference = Math.abs(lossAttached - lossMerged)
+  const difference = relativeDifference(attached, merged)
+  return {
+    adapter_effect: relativeDifference(attached, base),
+    batches: batches.length,
+    logits_difference: difference,
+    loss_attached: lossAttached,
+    loss_difference: lossDifference,
+    loss_merged: lossMerged,
+    number_format: format,
+    passed: difference <= tolerance && lossDifference <= tolerance * Math.max(1, lossAttached),
+    same_top_token: sameTopToken(attached, merged, batches),
+    tokens: batches.reduce((sum, batch) => sum + batch.tokens, 0),
+    tolerance,
+  }
+}
+
+/** Largest difference of any logit, divided by the largest logit of the first side. */
+function relativeDifference(side: readonly Compared[], others: readonly Compared[]): number {
   let difference = 0
   let largest = 0
-  let same = 0
-  let positions = 0
-  for (const [index, {logits}] of attached.entries()) {
-    const other = merged[index].logits
-    const vocabulary = logits.length / batches[index].ids.length
+  for (const [index, {logits}] of side.entries()) {
+    const other = others[index].logits
     for (let i = 0; i < logits.length; i++) {
       largest = Math.max(largest, Math.abs(logits[i]))
       const gap = Math.abs(logits[i] - other[i])
       if (!(gap <= difference)) difference = Number.isNaN(gap) ? Infinity : gap
     }
+  }
+  return difference / largest
+}
+
+function sameTopToken(side: readonly Compared[], others: readonly Compared[], batches: readonly Batch[]): number {
+  let same = 0
+  let positions = 0
+  for (const [index, {logits}] of side.entries()) {
+    const vocabulary = logits.length / batches[index].ids.length
     for (let from = 0; from < logits.length; from += vocabulary) {
       positions += 1
-      if (top(logits, from, vocabulary) === top(other, from, vocabulary)) same += 1
+      if (top(logits, from, vocabulary) === top(others[index].logits, from, vocabulary)) same += 1
     }
   }
-  const supervised = batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0)
-  const mean = (side: readonly Compared[]): number => side.reduce((sum, {loss}) => sum + loss, 0) / supervised
-  const lossAttached = mean(attached)
-  const lossMerged = mean(merged)
-  const relative = difference / largest
-  const lossDifference = Math.abs(lossAttached - lossMerged)
-  return {
-    batches: batches.length,
-    logits_difference: relative,
-    loss_attached: lossAttached,
-    loss_difference: lossDifference,
-    loss_merged: lossMerged,
-    number_format: format,
-    passed: relative <= tolerance && lossDifference <= tolerance * Math.max(1, lossAttached),
-    same_top_token: same / positions,
-    tokens: batches.reduce((sum, batch) => sum + batch.tokens, 0),
-    tolerance,
-  }
+  return same / positions
 }
 
 function top(logits: Float32Array, from: number, count: number): number {

@@ -1,6 +1,7 @@
 /** An adapter → a directory in a format of other programs, whole or not at all. */
 import path from 'node:path'
 import {fromFloat32} from '../checkpoint/dtypes.js'
+import {fingerprintTensors, openModelDirectory} from '../checkpoint/model-directory.js'
 import {writeDirectory, writeFileDurably} from '../checkpoint/output-directory.js'
 import {type TensorSource, writeSafetensors} from '../checkpoint/safetensors.js'
 import {MismatchError} from '../errors.js'
@@ -8,7 +9,7 @@ import {type ExportContent, type ExportFormat, type LeftOut} from './export-form
 import {exportPeft} from './export-peft.js'
 import {exportSafetensors} from './export-safetensors.js'
 import {exportState} from './export-state.js'
-import {readAdapter} from './saved-adapter.js'
+import {checkBase, readAdapter, type SavedAdapter} from './saved-adapter.js'
 
 const formats = {peft: exportPeft, safetensors: exportSafetensors, state: exportState} as const
 
@@ -22,6 +23,8 @@ export interface ExportOptions {
   readonly partial?: boolean
   /** A model directory to use instead of the one that the adapter names. */
   readonly base?: string | undefined
+  /** Accept a base with other weights of the same shapes. */
+  readonly anyBase?: boolean
 }
 
 export interface ExportReport {
@@ -39,10 +42,16 @@ export async function exportAdapter(options: ExportOptions): Promise<ExportRepor
   const saved = await readAdapter(adapter)
   const {holdsAny, leftOut} = formats[format].split(saved)
   if (leftOut.length > 0 && !(partial && holdsAny)) throw refusal(format, formats[format], holdsAny, leftOut)
+  if (base !== undefined) await checkExportBase(saved, base, options.anyBase ?? false)
   const content = await formats[format].content(saved, base)
   await writeDirectory(out, (into) => write(into, content))
   const files = [content.textFile, content.tensorFile]
   return {files, format, left_out: leftOut, out, tensors: content.tensors.size}
+}
+
+async function checkExportBase(saved: SavedAdapter, path: string, anyBase: boolean): Promise<void> {
+  const {tensors} = await openModelDirectory(path)
+  checkBase(saved, {fingerprint: await fingerprintTensors(tensors), path}, anyBase)
 }
 
 function refusal(

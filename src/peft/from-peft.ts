@@ -68,6 +68,9 @@ function namesEveryLayer({exclude_modules, layers_to_transform, target_modules}:
   )
 }
 
+/** Ways to start A and B that leave the base as it is. */
+const PLAIN_STARTS: ReadonlySet<unknown> = new Set([true, false, 'gaussian', 'orthogonal', 'eva'])
+
 function unsupported(config: PeftFiles['config'], path: string): Fault[] {
   const faults: Fault[] = []
   const refuse = (key: string, problem: boolean): void => {
@@ -87,6 +90,13 @@ function unsupported(config: PeftFiles['config'], path: string): Fault[] {
   refuse('rank_pattern', filled(config.rank_pattern))
   refuse('alpha_pattern', filled(config.alpha_pattern))
   refuse('fan_in_fan_out', config.fan_in_fan_out === true)
+  // These train against changed base weights, act on some tokens only, or add parameters of another kind.
+  refuse('init_lora_weights', !PLAIN_STARTS.has(config.init_lora_weights ?? true))
+  refuse('alora_invocation_tokens', (config.alora_invocation_tokens ?? null) !== null)
+  for (const key of ['use_qalora', 'use_bdlora', 'lora_bias']) refuse(key, Boolean(config[key]))
+  for (const key of ['layer_replication', 'target_parameters', 'trainable_token_indices']) {
+    refuse(key, filled(config[key]))
+  }
   return faults
 }
 

@@ -3,6 +3,7 @@ import {setImmediate} from 'node:timers/promises'
 import {RandomStream} from '../data/random.js'
 import {StreamDecoder, type Tokenizer} from '../data/tokenizer.js'
 import {InterruptedError, UsageError} from '../errors.js'
+import {checkIds} from '../model/check-ids.js'
 import {decode} from '../model/decoding.js'
 import {type Sampling} from '../model/sampling.js'
 import {type AttachedModel} from './attached-model.js'
@@ -27,7 +28,7 @@ export interface Generation {
   readonly generated_ids: readonly number[]
 }
 
-/** Errors: UsageError for an empty prompt, InterruptedError. */
+/** Errors: UsageError for an empty prompt, MismatchError for a tokenizer of another model, InterruptedError. */
 export async function generate(
   {model, sites}: Pick<AttachedModel, 'model' | 'sites'>,
   tokenizer: Tokenizer,
@@ -38,6 +39,7 @@ export async function generate(
   if (promptIds.length === 0) {
     throw new UsageError('The prompt is empty.', {hint: 'A Mamba model continues a text: give it at least one token.'})
   }
+  checkIds(promptIds, model.config.vocabulary)
   const decoder = new StreamDecoder(tokenizer)
   const stops = new StopTexts(stop)
   const generated: number[] = []

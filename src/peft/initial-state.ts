@@ -22,7 +22,7 @@ function parameters(settings: InitialStateSettings, config: MambaConfig): Readon
   const specs = new Map<string, ParameterSpec>()
   for (let layer = 0; layer < config.layers; layer++) {
     if (settings.scan) specs.set(scanName(layer), zeros([config.inner, config.states]))
-    if (settings.conv) specs.set(convName(layer), zeros([config.inner, config.convWidth - 1]))
+    if (settings.conv && config.convWidth > 1) specs.set(convName(layer), zeros([config.inner, config.convWidth - 1]))
   }
   return specs
 }
@@ -32,11 +32,11 @@ function forEachSequence(matrix: tf.Tensor2D, batch: number): tf.Tensor3D {
   return tf.tile(tf.expandDims<tf.Tensor3D>(matrix, 0), [batch, 1, 1])
 }
 
-function wrap(settings: InitialStateSettings, {parameters: values}: Attachment, base: Sites): Sites {
+function wrap(settings: InitialStateSettings, {config, parameters: values}: Attachment, base: Sites): Sites {
   return {
     ...base,
     conv(layer, inputs, run) {
-      if (!settings.conv || inputs.window) return base.conv(layer, inputs, run)
+      if (!settings.conv || config.convWidth === 1 || inputs.window) return base.conv(layer, inputs, run)
       const window = tf.transpose<tf.Tensor2D>(values.get(convName(layer)) as tf.Tensor2D) // (K−1, E)
       return base.conv(layer, {...inputs, window: forEachSequence(window, inputs.x.shape[0])}, run)
     },

@@ -9,6 +9,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {type RandomStream} from '../data/random.js'
+import {RecipeError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
 import {checkpointName} from '../model/parameters.js'
 import {type LowRankTerm, type Sites} from '../model/sites.js'
@@ -24,6 +25,7 @@ function uniform(count: number, bound: number, random: RandomStream): Float32Arr
 function parameters(settings: LoraSettings, config: MambaConfig): ReadonlyMap<string, ParameterSpec> {
   const {rank} = settings
   const specs = new Map<string, ParameterSpec>()
+  refuseDropoutOnConvolution(settings, config)
   for (const {from, inputs, name, to} of resolveTargets(settings.targets, config)) {
     specs.set(`${name}.lora_A`, {
       initial: (random) => uniform(rank * inputs, 1 / Math.sqrt(inputs), random),
@@ -32,6 +34,15 @@ function parameters(settings: LoraSettings, config: MambaConfig): ReadonlyMap<st
     specs.set(`${name}.lora_B`, {initial: () => new Float32Array((to - from) * rank), shape: [to - from, rank]})
   }
   return specs
+}
+
+/** The convolution's update is added to its weight, so there are no inputs to drop. */
+function refuseDropoutOnConvolution({dropout, targets}: LoraSettings, config: MambaConfig): void {
+  if (dropout === 0 || resolveTargets(targets, config).every(({kind}) => kind === 'linear')) return
+  throw new RecipeError('Dropout has no effect on conv1d.', {
+    faults: [{message: `is ${dropout}, but a target is conv1d, whose update has no dropout`, where: 'dropout'}],
+    hint: 'Give conv1d an entry of its own with dropout: 0.',
+  })
 }
 
 function wrap(settings: LoraSettings, {config, dropout, parameters: values}: Attachment, base: Sites): Sites {

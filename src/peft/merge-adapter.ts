@@ -3,14 +3,16 @@
  * let the result appear. The certificate is stored with it as merge.json.
  */
 import path from 'node:path'
+import {type SafetensorsDtype} from '../checkpoint/dtypes.js'
 import {fingerprintTensors, type ModelFiles, openModelDirectory} from '../checkpoint/model-directory.js'
 import {writeDirectory, writeFileDurably} from '../checkpoint/output-directory.js'
 import {type Batch} from '../data/batches.js'
 import {NumericError} from '../errors.js'
+import {checkIds} from '../model/check-ids.js'
 import {loadModel} from '../model/load-model.js'
 import {configOf} from '../model/model-files.js'
 import {AdapterSet} from './adapter-set.js'
-import {answers, type Certificate, compareAnswers, mergeTolerance} from './certificate.js'
+import {answers, type Certificate, certify, type Compared, mergeTolerance} from './certificate.js'
 import {checkMergeable, type MergeDtype, mergeSteps, selectEntries, splitByMerge, writeMerged} from './merge.js'
 import {checkBase, readAdapter, saveAdapter, type SavedAdapter} from './saved-adapter.js'
 
@@ -53,12 +55,13 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
   const baseFingerprint = await fingerprintTensors(files.tensors)
   checkBase(saved, {fingerprint: baseFingerprint, path: base}, anyBase)
   const batches = options.batches(config.vocabulary)
+  for (const {ids} of batches) checkIds(ids, config.vocabulary)
 
   const rest = selectEntries(saved, splitByMerge(saved).others)
   let result: MergeReport | undefined
   await writeDirectory(out, async (into) => {
     report({event: 'stage', text: 'Running base and adapter'})
-    const attached = await answersOf(files, saved, batches)
+    const [bare, attached] = await answersOf(files, [NO_ADAPTER, saved], batches)
     const changed = await writeMerged({
       dtype,
       files,
@@ -68,9 +71,9 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
     })
     report({event: 'stage', text: 'Running the merged model'})
     const mergedFiles = await openModelDirectory(into)
-    const formats = changed.flatMap((name) => mergedFiles.tensors.get(name)?.dtype ?? [])
-    const merged = await answersOf(mergedFiles, rest, batches)
-    const certificate = compareAnswers(attached, merged, batches, mergeTolerance(formats))
+    const rounded = roundedFormats(files, mergedFiles, changed)
+    const [merged] = await answersOf(mergedFiles, [rest], batches)
+    const certificate = certify({attached, base: bare, merged}, batches, mergeTolerance(rounded))
     refuseDifference(certificate)
     const fingerprint = await fingerprintTensors(mergedFiles.tensors)
     if (rest.settings.length > 0) await saveAdapter(path.join(into, 'adapter'), rest, {fingerprint, path: out})
@@ -89,19 +92,34 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
   return result as MergeReport
 }
 
-/** Loads a model, puts an adapter around it, runs the batches, and leaves nothing on the device. */
+/** The stored formats of the tensors that were rounded: those that changed, and those that --dtype stores in another format. */
+function roundedFormats(before: ModelFiles, after: ModelFiles, changed: readonly string[]): SafetensorsDtype[] {
+  return [...after.tensors.values()]
+    .filter(({dtype, name}) => changed.includes(name) || before.tensors.get(name)?.dtype !== dtype)
+    .map(({dtype}) => dtype)
+}
+
+type Attachable = Pick<SavedAdapter, 'settings' | 'values'>
+
+const NO_ADAPTER: Attachable = {settings: [], values: new Map()}
+
+/** Loads a model once, runs the batches with each adapter around it, and leaves nothing on the device. */
 async function answersOf(
   files: ModelFiles,
-  {settings, values}: SavedAdapter,
+  attachables: readonly Attachable[],
   batches: readonly Batch[],
-): Promise<ReturnType<typeof answers>> {
+): Promise<(readonly Compared[])[]> {
   const model = await loadModel(files)
-  let adapters: AdapterSet | undefined
   try {
-    adapters = AdapterSet.restore(settings, model.config, values)
-    return answers(model, adapters.sites(model.weights), batches)
+    return attachables.map(({settings, values}) => {
+      const adapters = AdapterSet.restore(settings, model.config, values)
+      try {
+        return answers(model, adapters.sites(model.weights), batches)
+      } finally {
+        adapters.dispose()
+      }
+    })
   } finally {
-    adapters?.dispose()
     model.weights.dispose()
   }
 }

@@ -9,6 +9,7 @@ import path from 'node:path'
 import {fromFloat32, type SafetensorsDtype} from '../checkpoint/dtypes.js'
 import {type ModelFiles} from '../checkpoint/model-directory.js'
 import {writeFileDurably} from '../checkpoint/output-directory.js'
+import {isFile} from '../checkpoint/weight-files.js'
 import {
   readSafetensorsHeader,
   readTensorBytes,
@@ -146,14 +147,31 @@ async function mergedBytes(
   return fromFloat32(values, stored)
 }
 
-async function copyTheRest({directory, indexFile}: ModelFiles, dtype: MergeDtype, into: string): Promise<void> {
-  for (const item of await readdir(directory, {withFileTypes: true})) {
-    const isIndex = indexFile !== null && item.name === path.basename(indexFile)
-    if (!item.isFile() || (WEIGHT_FILE.test(item.name) && !isIndex) || OF_THE_BASE_ALONE.has(item.name)) continue
-    const source = path.join(directory, item.name)
-    if (item.name === 'config.json' && dtype !== 'same') await writeConfig(source, path.join(into, item.name), dtype)
-    else await copyFile(source, path.join(into, item.name))
+async function copyTheRest(files: ModelFiles, dtype: MergeDtype, into: string): Promise<void> {
+  const {directory, indexFile} = files
+  for (const name of await readdir(directory)) {
+    const isIndex = indexFile !== null && name === path.basename(indexFile)
+    const source = path.join(directory, name)
+    // The Hugging Face cache holds links to files, so links are followed.
+    if ((WEIGHT_FILE.test(name) && !isIndex) || OF_THE_BASE_ALONE.has(name) || !(await isFile(source))) continue
+    const target = path.join(into, name)
+    if (dtype !== 'same' && name === 'config.json') await writeConfig(source, target, dtype)
+    else if (dtype !== 'same' && isIndex) await writeIndex(source, target, files)
+    else await copyFile(source, target)
   }
+}
+
+/** The index of shards with the size that all tensors have now. */
+async function writeIndex(source: string, target: string, {tensors}: ModelFiles): Promise<void> {
+  const index = JSON.parse(await readFile(source, 'utf8')) as {metadata?: Record<string, unknown>}
+  const shards = new Set([...tensors.values()].map(({file}) => path.join(path.dirname(target), path.basename(file))))
+  const headers = await Promise.all([...shards].map((shard) => readSafetensorsHeader(shard)))
+  const entries = headers.flatMap((header) => [...header.entries.values()])
+  const total = entries.reduce((sum, {begin, end}) => sum + end - begin, 0)
+  await writeFileDurably(
+    target,
+    `${JSON.stringify({...index, metadata: {...index.metadata, total_size: total}}, null, 2)}\n`,
+  )
 }
 
 /** The config with the new number format, under the key or keys that it already uses. */

@@ -3,9 +3,9 @@ import {type Batch, collate} from '../data/batches.js'
 import {readDataset} from '../data/rows.js'
 import {loadTokenizer} from '../data/tokenizer.js'
 
-const ROWS = 32
-const BATCH = 8
-const MAX_LENGTH = 256
+const ROWS = 8
+const BATCH = 2
+const MAX_LENGTH = 128 // the logits of both sides are held: 8 rows of 128 tokens of 50,280 numbers are 200 MB a side
 
 export async function sampleBatches(model: string, file: string): Promise<readonly Batch[]> {
   const tokenizer = await loadTokenizer(model)

@@ -11,6 +11,7 @@ import {
   readPeftFiles,
   writeAdapterDirectory,
 } from '../checkpoint/adapter-directory.js'
+import {programVersion} from '../checkpoint/program-version.js'
 import {type Fault, FileError, MismatchError} from '../errors.js'
 import {type ParameterValues} from './method.js'
 import {fromPeft} from './from-peft.js'
@@ -72,18 +73,21 @@ export async function saveAdapter(
   const manifest: AdapterManifest = {
     adapters: settings,
     base: {architecture: 'mamba', ...base},
-    created_with: 'mambatune 0.1.0',
+    created_with: `mambatune ${programVersion()}`,
     format: 'mambatune-adapter',
     version: 1,
   }
   await writeAdapterDirectory(path, manifest, values)
 }
 
-/** Refuses an adapter that was trained on other weights. `anyBase` accepts it where the shapes fit. */
+/**
+ * Refuses an adapter that was trained on other weights. `anyBase` accepts it where the shapes fit; undefined says that
+ * the caller has no such choice.
+ */
 export function checkBase(
   {base, format}: SavedAdapter,
   model: {readonly path: string; readonly fingerprint: string},
-  anyBase = false,
+  anyBase?: boolean,
 ): void {
   if (format === 'peft' || anyBase || base.fingerprint === model.fingerprint) return
   throw new MismatchError('The adapter was trained on another model.', {
@@ -91,6 +95,6 @@ export function checkBase(
       {message: `trained on ${base.path}, ${base.fingerprint ?? 'unknown weights'}`, where: 'adapter'},
       {message: `${model.path}, ${model.fingerprint}`, where: 'model'},
     ],
-    hint: `Use the model that it was trained on, ${base.path}; or add --any-base if these are the same weights in another number format.`,
+    hint: `Use the model that it was trained on, ${base.path}${anyBase === undefined ? '' : '; or add --any-base if these are the same weights in another number format'}.`,
   })
 }

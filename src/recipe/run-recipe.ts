@@ -6,7 +6,7 @@
  *   <out>/adapter/               the trained adapter, whole or not at all
  */
 import {appendFileSync} from 'node:fs'
-import {mkdir, open, readdir} from 'node:fs/promises'
+import {access, mkdir, open, readdir, rm, rmdir} from 'node:fs/promises'
 import path from 'node:path'
 import {type Device, type DeviceChoice, startDevice} from '../backend/devices.js'
 import {fingerprintTensors, openModelDirectory} from '../checkpoint/model-directory.js'
@@ -72,10 +72,12 @@ interface Prepared {
 }
 
 /** Reads, loads and checks everything; writes nothing. */
-async function prepare({device: choice, recipe, report}: RunOptions): Promise<Prepared> {
+async function prepare({device: choice, recipe, report, signal}: RunOptions): Promise<Prepared> {
   const files = await openModelDirectory(recipe.model.base)
   report({event: 'stage', text: 'Reading data'})
   const {train: examples, validation} = await readData(recipe)
+  for (const note of notesOf(examples, validation)) report({event: 'note', text: note})
+  refuseAborted(signal)
   report({event: 'stage', text: 'Starting device'})
   const device = await startDevice(choice)
   report({event: 'note', text: `device ${device.description}`})
@@ -84,11 +86,13 @@ async function prepare({device: choice, recipe, report}: RunOptions): Promise<Pr
   const model = await loadModel(files)
   let adapters: AdapterSet | undefined
   try {
+    refuseAborted(signal)
     checkVocabulary(model.config.vocabulary, [examples, validation])
     const {adapters: settings, init_adapter: initAdapter, seed} = recipe
     adapters = await startAdapters({base, config: model.config, initAdapter, seed, settings})
     report({event: 'stage', text: 'Checking that every adapter tensor gets a gradient'})
     const checked = checkGradientFlow({adapters, model}, examples.examples.slice(0, 1))
+    refuseAborted(signal)
     report({event: 'note', text: `gradients reach all ${checked} adapter tensors`})
     return {adapters, base, device, model, train: examples, validation}
   } catch (error) {
@@ -98,7 +102,22 @@ async function prepare({device: choice, recipe, report}: RunOptions): Promise<Pr
   }
 }
 
-/** Trains and writes the run's files. An interrupted run keeps its adapter as it is then. */
+function refuseAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new InterruptedError('Stopped before the first step; nothing was written.')
+}
+
+/** What reading the data found out. */
+function notesOf(train: Dataset, validation: Dataset | null): string[] {
+  return [
+    ...train.notes.map((note) => `data.train: ${note}`),
+    ...(validation?.notes ?? []).map((note) => `data.validation: ${note}`),
+  ]
+}
+
+/**
+ * Trains and writes the run's files. An interrupted run keeps its adapter as it is then; a run that ends before its first
+ * step leaves nothing.
+ */
 async function execute(prepared: Prepared, {recipe, report, signal}: RunOptions): Promise<RunSummary> {
   const {adapters, base, device, model, train: examples, validation} = prepared
   const out = recipe.output_dir
@@ -128,12 +147,19 @@ async function execute(prepared: Prepared, {recipe, report, signal}: RunOptions)
     const sizes = {baseParameters: model.weights.size, trainableParameters: adapters.size}
     return {...result, ...sizes, adapter, device, out}
   } catch (error) {
+    if (done === 0) await removeRun(out)
     if (!(error instanceof InterruptedError) || done === 0) throw error
     await saveAdapter(adapter, {settings: adapters.settings, values: adapters.values()}, base)
     throw new InterruptedError(`Stopped after step ${done} of ${steps}. The adapter as it is now is in ${adapter}.`)
   } finally {
     await metrics.close()
   }
+}
+
+/** Takes back the files of a run that did not take a step, so that its directory is free again. */
+async function removeRun(out: string): Promise<void> {
+  for (const name of ['recipe.resolved.yaml', 'metrics.jsonl']) await rm(path.join(out, name), {force: true})
+  await rmdir(out).catch(() => {}) // it may have been there before, or hold something else by now
 }
 
 async function refuseUsedDirectory(out: string): Promise<void> {
@@ -164,10 +190,9 @@ async function readData(recipe: Recipe): Promise<{train: Dataset; validation: Da
 
 /** Rows of token ids need no tokenizer; without one, the model's vocabulary is the bound on ids. */
 async function tokenizerFor({data, model}: Recipe): Promise<Tokenizer | null> {
-  try {
-    return await loadTokenizer(model.base)
-  } catch (error) {
-    if (data.format === 'tokens') return null
-    throw error
-  }
+  const absent = await access(path.join(model.base, 'tokenizer.json')).then(
+    () => false,
+    () => true,
+  )
+  return data.format === 'tokens' && absent ? null : loadTokenizer(model.base)
 }

@@ -32,11 +32,29 @@ export interface RowOrder {
   readonly shuffle: boolean
 }
 
-/** The rows of step `step` (from 0), in micro-batches. A pure function, so that a run can continue anywhere. */
-export function rowsOfStep(step: number, rows: number, length: RunLength, order: RowOrder): Int32Array[] {
+/** The order of an epoch's rows, remembered until another epoch is asked for. */
+export function rememberedOrder(rows: number, order: RowOrder): (epoch: number) => Int32Array {
+  let known = -1
+  let permutation = new Int32Array()
+  return (epoch) => {
+    if (epoch !== known) {
+      permutation = epochOrder(rows, {...order, epoch}).slice()
+      known = epoch
+    }
+    return permutation
+  }
+}
+
+/** The rows of step `step` (from 0), in micro-batches. Only the step's number counts, so a run can continue anywhere. */
+export function rowsOfStep(
+  step: number,
+  rows: number,
+  length: RunLength,
+  orderOf: (epoch: number) => Int32Array,
+): Int32Array[] {
   const {batchSize, gradientAccumulation} = length
   const stepsPerEpoch = Math.ceil(rows / (batchSize * gradientAccumulation))
-  const permutation = epochOrder(rows, {...order, epoch: Math.floor(step / stepsPerEpoch)})
+  const permutation = orderOf(Math.floor(step / stepsPerEpoch))
   const first = (step % stepsPerEpoch) * batchSize * gradientAccumulation
   const chosen = permutation.subarray(first, first + batchSize * gradientAccumulation)
   const batches: Int32Array[] = []

@@ -1,10 +1,13 @@
 /** The adapters that a run begins with: fresh ones, or those of a saved adapter with the run's settings. */
 import {type Fault, MismatchError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
-import {AdapterSet} from '../peft/adapter-set.js'
+import {AdapterSet, parameterSpecs} from '../peft/adapter-set.js'
 import {loraScale} from '../peft/lora-settings.js'
 import {type AdapterSettings} from '../peft/method-settings.js'
 import {checkBase, readAdapter} from '../peft/saved-adapter.js'
+
+/** Tensors named on either side when targets differ. */
+const SHOWN = 4
 
 export interface StartOptions {
   readonly settings: readonly AdapterSettings[]
@@ -20,11 +23,14 @@ export async function startAdapters({base, config, initAdapter, seed, settings}:
   if (initAdapter === null) return AdapterSet.create(settings, config, seed)
   const saved = await readAdapter(initAdapter)
   checkBase(saved, base)
-  const faults = compareSettings(settings, saved.settings)
+  const faults = [
+    ...compareSettings(settings, saved.settings),
+    ...compareNames(parameterSpecs(settings, config).keys(), saved.values),
+  ]
   if (faults.length > 0) {
     throw new MismatchError(`init_adapter ${initAdapter} does not fit the recipe's adapters.`, {
       faults,
-      hint: 'Give the recipe the same methods, ranks and alphas in the same order as the saved adapter has them.',
+      hint: 'Give the recipe the same methods, targets, ranks and alphas in the same order as the saved adapter has them.',
     })
   }
   return AdapterSet.restore(settings, config, saved.values)
@@ -40,6 +46,21 @@ function compareSettings(recipe: readonly AdapterSettings[], saved: readonly Ada
     }
   }
   return faults
+}
+
+/** Tensors that only one side has: the targets differ. The first few stand for all. */
+function compareNames(wanted: Iterable<string>, saved: ReadonlyMap<string, unknown>): Fault[] {
+  const recipe = new Set(wanted)
+  const missing = [...recipe].filter((name) => !saved.has(name))
+  const surplus = [...saved.keys()].filter((name) => !recipe.has(name))
+  return [
+    ...missing
+      .slice(0, SHOWN)
+      .map((where) => ({message: 'is trained by the recipe and not in the saved adapter', where})),
+    ...surplus
+      .slice(0, SHOWN)
+      .map((where) => ({message: 'is in the saved adapter and not trained by the recipe', where})),
+  ]
 }
 
 function describe(settings: AdapterSettings | undefined): string {

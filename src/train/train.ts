@@ -10,7 +10,7 @@ import {InterruptedError, NumericError} from '../errors.js'
 import {lossAndGradients, type Trainee} from './batch-loss.js'
 import {evaluate, type Evaluation} from './evaluate.js'
 import {AdamW, type Gradients, globalNorm, type OptimizerSettings} from './optimizer.js'
-import {evaluationInterval, planSteps, rowsOfStep, type RunLength} from './plan.js'
+import {evaluationInterval, planSteps, rememberedOrder, rowsOfStep, type RunLength} from './plan.js'
 import {rateFactor, type Schedule} from './schedule.js'
 
 export interface TrainSettings extends RunLength {
@@ -74,6 +74,7 @@ export async function train(run: TrainingRun): Promise<TrainResult> {
   const {steps, stepsPerEpoch} = planSteps(run.train.length, settings)
   const interval = evaluationInterval(settings.evaluation.every, stepsPerEpoch)
   const optimizer = new AdamW(trainee.adapters.variables, settings.optimizer)
+  const orderOf = rememberedOrder(run.train.length, settings)
   const began = performance.now()
   const seconds = (): number => (performance.now() - began) / 1000
 
@@ -93,7 +94,7 @@ export async function train(run: TrainingRun): Promise<TrainResult> {
   let last: StepEvent | undefined
   for (let step = 0; step < steps; step++) {
     const start = performance.now()
-    const result = await gradientsOfStep(run, step)
+    const result = await gradientsOfStep(run, step, orderOf)
     const gradNorm = globalNorm(result.gradients)
     refuseNonFinite(step, result, gradNorm)
     const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps)
@@ -130,8 +131,9 @@ interface StepGradients {
 async function gradientsOfStep(
   {settings, signal, train: examples, trainee}: TrainingRun,
   step: number,
+  orderOf: (epoch: number) => Int32Array,
 ): Promise<StepGradients> {
-  const rows = rowsOfStep(step, examples.length, settings, settings).map((indices) =>
+  const rows = rowsOfStep(step, examples.length, settings, orderOf).map((indices) =>
     Array.from(indices, (row) => examples[row]),
   )
   const batches = rows.map((chosen) => collate(chosen))

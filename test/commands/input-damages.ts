@@ -157,7 +157,7 @@ export const usageDamages: readonly Damage[] = [
   {
     name: 'a number out of range',
     exit: 2,
-    says: ['--batch-size is 0, expected a whole number from 1'],
+    says: ['--batch-size', '0, expected a whole number from 1'],
     args: [...EVAL, '--batch-size', '0'],
   },
   {

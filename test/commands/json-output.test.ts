@@ -130,6 +130,7 @@ describe('merge --json', () => {
     const number = expect.any(Number)
     expect(report).toEqual({
       adapter,
+      adapter_effect: number,
       base: MODEL,
       base_fingerprint: fingerprint,
       batches: number,

@@ -84,7 +84,8 @@ export const contractRows: readonly ContractRow[] = [
     settings: [
       STATE,
       lora({targets: ['in_proj', 'out_proj']}),
-      lora({dropout: 0.1, rslora: true, targets: ['x_proj.*', 'conv1d']}),
+      lora({dropout: 0.1, rslora: true, targets: ['x_proj.*']}),
+      lora({rslora: true, targets: ['conv1d']}),
     ],
     count: ({convWidth: k, hidden: d, inner: e, layers, states: n, timeStepRank: r}) =>
       layers * (e * (n + k - 1) + 3 * (2 * e + d + (d + e)) + 3 * (r + e + 2 * (n + e) + (e + k))),

@@ -201,8 +201,13 @@ describe('the base model', () => {
     expect((await readPeftFiles(out)).config.base_model_name_or_path).toBe('gone')
   })
 
-  test('must have the sizes of the adapter', async () => {
+  test('must be the one that the adapter was trained on', async () => {
     const refused = exported({settings: slices}, {base: 'models/tiny-mamba'})
+    await expect(refused).rejects.toMatchObject({exit: 8, message: expect.stringContaining('another model')})
+  })
+
+  test('must have the sizes of the adapter', async () => {
+    const refused = exported({settings: slices}, {anyBase: true, base: 'models/tiny-mamba'})
     await expect(refused).rejects.toMatchObject({
       exit: 8,
       faults: [

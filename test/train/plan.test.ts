@@ -1,5 +1,5 @@
 import {describe, expect, test} from '@jest/globals'
-import {evaluationInterval, planSteps, rowsOfStep, type RunLength} from '../../src/train/plan.js'
+import {evaluationInterval, planSteps, rememberedOrder, rowsOfStep, type RunLength} from '../../src/train/plan.js'
 
 const length = (parts: Partial<RunLength>): RunLength => ({
   batchSize: 4,
@@ -41,7 +41,7 @@ describe('steps between evaluations', () => {
 describe('the rows of a step', () => {
   const plain = {seed: 1, shuffle: false}
   const rows = (step: number, count: number, parts: Partial<RunLength>, order = plain): number[][] =>
-    rowsOfStep(step, count, length(parts), order).map((batch) => [...batch])
+    rowsOfStep(step, count, length(parts), rememberedOrder(count, order)).map((batch) => [...batch])
 
   test('come in the order of the file without shuffling, and begin again in each epoch', () => {
     const all = [0, 1, 2, 3].map((step) => rows(step, 6, {epochs: 2}))
