@@ -106,12 +106,10 @@ function refuseAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new InterruptedError('Stopped before the first step; nothing was written.')
 }
 
-/** What reading the data found out. */
+/** What reading the data found out; of the validation data, what is not already said of the training data. */
 function notesOf(train: Dataset, validation: Dataset | null): string[] {
-  return [
-    ...train.notes.map((note) => `data.train: ${note}`),
-    ...(validation?.notes ?? []).map((note) => `data.validation: ${note}`),
-  ]
+  const more = (validation?.notes ?? []).filter((note) => !train.notes.includes(note))
+  return [...train.notes.map((note) => `data.train: ${note}`), ...more.map((note) => `data.validation: ${note}`)]
 }
 
 /**
