@@ -174,11 +174,18 @@ async function writeIndex(source: string, target: string, {tensors}: ModelFiles)
   )
 }
 
-/** The config with the new number format, under the key or keys that it already uses. */
+/** A config's own word for its number format, under either of transformers' names. */
+const FORMAT_KEY = /("(?:torch_dtype|dtype)"\s*:\s*)(?:"[^"]*"|null)/g
+
+/**
+ * The config with the new number format. The text is edited, not rewritten: transformers refuses `1` where its own
+ * files say `1.0`, a difference that JSON.parse and JSON.stringify lose.
+ */
 async function writeConfig(source: string, target: string, dtype: Exclude<MergeDtype, 'same'>): Promise<void> {
-  const config = JSON.parse(await readFile(source, 'utf8')) as Record<string, unknown>
+  const text = await readFile(source, 'utf8')
   const name = {bf16: 'bfloat16', f16: 'float16', f32: 'float32'}[dtype]
-  if ('torch_dtype' in config) config.torch_dtype = name
-  if ('dtype' in config || !('torch_dtype' in config)) config.dtype = name
-  await writeFileDurably(target, `${JSON.stringify(config, null, 2)}\n`)
+  const named = FORMAT_KEY.test(text)
+    ? text.replace(FORMAT_KEY, `$1"${name}"`)
+    : text.replace('{', `{\n  "dtype": "${name}",`)
+  await writeFileDurably(target, named)
 }

@@ -42,6 +42,18 @@ describe('merge', () => {
   })
 })
 
+describe('merge --dtype', () => {
+  test('changes nothing in config.json but the number format, because transformers tells 1 from 1.0', async () => {
+    const base = goldenPath('mamba1')
+    const args = ['merge', goldenPath('mamba1', 'lora'), '--base', base, '--out', inWork('bf16'), '--dtype', 'bf16']
+    expect((await runCommand(args)).code).toBe(0)
+    const before = await readFile(path.join(base, 'config.json'), 'utf8')
+    const after = await readFile(inWork('bf16', 'config.json'), 'utf8')
+    expect(before).toContain('"time_step_scale": 1.0')
+    expect(after).toBe(before.replace('"dtype": "float32"', '"dtype": "bfloat16"'))
+  })
+})
+
 describe('generate', () => {
   test('refuses a tokenizer with ids that the model does not have', async () => {
     const model = inWork('foreign')
