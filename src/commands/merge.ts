@@ -1,6 +1,7 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
 import {deviceFlag} from '../cli/device-flag.js'
+import {interruptSignal} from '../cli/interrupt.js'
 import {type Bar, type Reporter, type Step} from '../cli/reporter.js'
 import {type MergeEvent, type MergeReport} from '../peft/merge-adapter.js'
 
@@ -56,9 +57,11 @@ export default class Merge extends BaseCommand {
     const reporter = await this.progress()
     const progress = new MergeProgress(reporter)
     const sampled = flags.data === undefined ? null : await sampleBatches(flags.base, flags.data)
+    const {dispose, signal} = interruptSignal()
     const device = await startDevice(flags.device)
     reporter.note(`device ${device.description}`)
     const report = await mergeAdapter({
+      signal,
       adapter: args.adapter,
       anyBase: flags['any-base'],
       base: flags.base,
@@ -68,6 +71,7 @@ export default class Merge extends BaseCommand {
       partial: flags.partial,
       report: (event) => progress.show(event),
     })
+    dispose()
     progress.finish()
     this.print(report)
     return report

@@ -7,7 +7,7 @@ import {type SafetensorsDtype} from '../checkpoint/dtypes.js'
 import {fingerprintTensors, type ModelFiles, openModelDirectory} from '../checkpoint/model-directory.js'
 import {writeDirectory, writeFileDurably} from '../checkpoint/output-directory.js'
 import {type Batch} from '../data/batches.js'
-import {NumericError} from '../errors.js'
+import {InterruptedError, NumericError} from '../errors.js'
 import {checkIds} from '../model/check-ids.js'
 import {loadModel} from '../model/load-model.js'
 import {configOf} from '../model/model-files.js'
@@ -27,6 +27,7 @@ export interface MergeAdapterOptions {
   /** What both sides are compared on, for a vocabulary of this size. */
   readonly batches: (vocabulary: number) => readonly Batch[]
   readonly report?: (event: MergeEvent) => void
+  readonly signal?: AbortSignal
 }
 
 export type MergeEvent =
@@ -47,7 +48,7 @@ export interface MergeReport extends Certificate {
 
 /** Errors: MismatchError (no exact merge, other base), NumericError above the tolerance; then nothing is written. */
 export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeReport> {
-  const {adapter, anyBase, base, dtype, out, partial, report = () => {}} = options
+  const {adapter, anyBase, base, dtype, out, partial, report = () => {}, signal} = options
   const saved = await readAdapter(adapter)
   checkMergeable(saved, partial)
   const files = await openModelDirectory(base)
@@ -66,7 +67,10 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
       dtype,
       files,
       into,
-      report: (done, total) => report({done, event: 'merging', total}),
+      report(done, total) {
+        if (signal?.aborted) throw new InterruptedError('Stopped while merging; nothing was written.')
+        report({done, event: 'merging', total})
+      },
       steps: mergeSteps(saved, config),
     })
     report({event: 'stage', text: 'Running the merged model'})
