@@ -58,28 +58,31 @@ export default class Merge extends BaseCommand {
     const progress = new MergeProgress(reporter)
     const sampled = flags.data === undefined ? null : await sampleBatches(flags.base, flags.data)
     const {dispose, signal} = interruptSignal()
-    const device = await startDevice(flags.device)
-    reporter.note(`device ${device.description}`)
-    const report = await mergeAdapter({
-      signal,
-      adapter: args.adapter,
-      anyBase: flags['any-base'],
-      base: flags.base,
-      batches: (vocabulary) => sampled ?? probeBatches(vocabulary),
-      dtype: flags.dtype,
-      out: flags.out,
-      partial: flags.partial,
-      report: (event) => progress.show(event),
-    })
-    dispose()
-    progress.finish()
-    this.print(report)
-    return report
+    try {
+      const device = await startDevice(flags.device)
+      reporter.note(`device ${device.description}`)
+      const report = await mergeAdapter({
+        adapter: args.adapter,
+        anyBase: flags['any-base'],
+        base: flags.base,
+        batches: (vocabulary) => sampled ?? probeBatches(vocabulary),
+        dtype: flags.dtype,
+        out: flags.out,
+        partial: flags.partial,
+        report: (event) => progress.show(event),
+        signal,
+      })
+      progress.finish()
+      this.print(report)
+      return report
+    } finally {
+      dispose()
+    }
   }
 
   private print(report: MergeReport): void {
     const scientific = (value: number): string => value.toExponential(1)
-    const {format, kept} = {format: report.number_format, kept: report.left_as_adapter}
+    const {left_as_adapter: kept, number_format: format} = report
     this.out(`Merged ${report.changed_tensors} tensors into ${report.out}.`)
     this.out(
       `Certificate: merged = attached on ${report.tokens} tokens. Logits differ by at most ${scientific(report.logits_difference)} ` +

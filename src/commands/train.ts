@@ -1,5 +1,6 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
+import {setFlag} from '../cli/set-flag.js'
 import {deviceFlag} from '../cli/device-flag.js'
 import {formatDuration} from '../cli/format.js'
 import {interruptSignal} from '../cli/interrupt.js'
@@ -43,9 +44,7 @@ export default class Train extends BaseCommand {
     out: Flags.string({description: 'Directory for the run, instead of output_dir of the recipe.', helpValue: 'DIR'}),
     set: Flags.string({
       description: 'Change a value of the recipe. May be given several times.',
-      helpValue: 'key.path=value',
-      multiple: true,
-      multipleNonGreedy: true,
+      ...setFlag,
     }),
   }
 

@@ -23,8 +23,7 @@ import {canMerge, type MergeStep, type ParameterValues} from './method.js'
 import {methodOf} from './registry.js'
 import {type SavedAdapter} from './saved-adapter.js'
 
-export const MERGE_DTYPES = ['same', 'f32', 'bf16', 'f16'] as const
-export type MergeDtype = (typeof MERGE_DTYPES)[number]
+export type MergeDtype = 'same' | 'f32' | 'bf16' | 'f16'
 
 /** Files of a model directory that are weights; the rest is copied. */
 const WEIGHT_FILE = /\.(safetensors|bin|pt|pth|gguf)$|\.safetensors\.index\.json$/

@@ -184,6 +184,3 @@ export const recipeSchema = z
 
 /** A recipe with every value filled in. */
 export type Recipe = z.output<typeof recipeSchema>
-
-/** One entry of `adapters`. */
-export type AdapterEntry = Recipe['adapters'][number]

@@ -1,6 +1,7 @@
 import {Args, Flags} from '@oclif/core'
 
 import {BaseCommand} from '../../cli/base-command.js'
+import {setFlag} from '../../cli/set-flag.js'
 import {loadRecipe, readRecipeText} from '../../recipe/load.js'
 import {findRecipe} from '../../recipe/packaged.js'
 import {resolvedYaml} from '../../recipe/resolved.js'
@@ -34,9 +35,7 @@ export default class RecipeShow extends BaseCommand {
     resolved: Flags.boolean({description: 'Check the recipe and print it with every value filled in.'}),
     set: Flags.string({
       description: 'Change a value before printing; implies --resolved. May be given several times.',
-      helpValue: 'key.path=value',
-      multiple: true,
-      multipleNonGreedy: true,
+      ...setFlag,
     }),
   }
 

@@ -1,6 +1,7 @@
 import {Args, Flags} from '@oclif/core'
 
 import {BaseCommand} from '../../cli/base-command.js'
+import {setFlag} from '../../cli/set-flag.js'
 import {type LoadedRecipe} from '../../recipe/load.js'
 import {validateRecipes} from '../../recipe/validate.js'
 
@@ -24,9 +25,7 @@ export default class RecipeValidate extends BaseCommand {
   static override flags = {
     set: Flags.string({
       description: 'Change a value before checking. May be given several times.',
-      helpValue: 'key.path=value',
-      multiple: true,
-      multipleNonGreedy: true,
+      ...setFlag,
     }),
   }
 
