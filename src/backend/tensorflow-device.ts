@@ -2,6 +2,7 @@
  * The `tensorflow` device: TensorFlow's own library behind TensorFlow.js. The package is an optional peer that the user
  * installs; it is imported only when this device is asked for.
  */
+import {readFileSync} from 'node:fs'
 import {createRequire} from 'node:module'
 import * as tf from '@tensorflow/tfjs-core'
 import {DeviceError} from '../errors.js'
@@ -27,6 +28,24 @@ export async function startTensorflow(load: (name: string) => unknown = requireP
   throw new DeviceError('No TensorFlow library is installed for --device tensorflow.', {
     faults,
     hint: 'Install one: npm install @tensorflow/tfjs-node-gpu (or @tensorflow/tfjs-node). Or use --device cpu.',
+  })
+}
+
+export interface InstalledPackage {
+  readonly name: string
+  readonly version: string
+}
+
+/** Which of the packages are there. None is loaded, because that takes seconds. */
+export function installedTensorflow(): InstalledPackage[] {
+  const {resolve} = createRequire(import.meta.url)
+  return PACKAGES.flatMap((name) => {
+    try {
+      const {version} = JSON.parse(readFileSync(resolve(`${name}/package.json`), 'utf8')) as {version: string}
+      return [{name, version}]
+    } catch {
+      return [] // not installed
+    }
   })
 }
 

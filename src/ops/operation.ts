@@ -6,19 +6,65 @@
  * costs nothing. A gradient that several inputs share is computed when the operation's gradient is first asked for.
  */
 import * as tf from '@tensorflow/tfjs-core'
+import {gpuHost} from '../backend/gpu/current.js'
+import {type ShaderHost} from '../backend/gpu/launch.js'
+import {gradientsOnce, isRecording, keptAlias, record, unrecorded} from './tape.js'
 
-/** TensorFlow.js's names of the backends that we register kernels for. */
+/** TensorFlow.js's names of the backends that we register kernels for. The GPU is served apart: see runOnGpu. */
 const BACKENDS = ['wasm', 'cpu', 'tensorflow']
 
 export type Inputs = Record<string, tf.Tensor>
 export type Settings = Record<string, number | boolean | undefined>
 type Value = tf.TensorInfo | tf.TensorInfo[]
 
+/** What a value on the GPU leaves: its outputs, and tensors that its gradient needs and nobody else sees. */
+export interface GpuValue {
+  readonly outputs: tf.TensorInfo[]
+  readonly saved?: tf.TensorInfo[]
+  /** What the gradient has to know of inputs that it does not read */
+  readonly notes?: Notes
+}
+
+export type Notes = Readonly<Record<string, string>>
+
+/** An output that is given up after the forward pass and computed again when the backward pass reads it. */
+export interface Remade {
+  /** Index of the output */
+  readonly output: number
+  /** From the inputs that the gradient reads, and from what was saved */
+  readonly make: (inputs: Inputs, settings: Settings, host: ShaderHost, saved: readonly tf.Tensor[]) => tf.TensorInfo
+}
+
+export interface GpuSettings {
+  readonly settings: Settings
+  /** A gradient may be asked for later; without it there is nothing to save. */
+  readonly recording: boolean
+}
+
+export interface GpuDefinition {
+  readonly value: (inputs: Inputs, settings: GpuSettings, host: ShaderHost) => GpuValue
+  /** As below, but a dy is null for an output that the result does not depend on; `saved` is what `value` saved. */
+  readonly gradient: (
+    dys: readonly (tf.Tensor | null)[],
+    inputs: Inputs,
+    settings: Settings,
+    host: ShaderHost,
+    saved: readonly tf.Tensor[],
+    notes: Notes,
+  ) => Record<string, () => tf.Tensor>
+  /** The inputs that the gradient reads, and that are kept for it; all of them where this is left out. */
+  readonly reads?: (inputs: Inputs, settings: Settings) => readonly string[]
+  /** null where every output is kept as long as something needs it. */
+  readonly remade?: (inputs: Inputs, settings: Settings) => Remade | null
+}
+
 export interface OperationDefinition {
   readonly name: string
   readonly value: (inputs: Inputs, settings: Settings, backend: tf.KernelBackend) => Value
   /** dys has one gradient for each output; the result one function for each differentiable input. */
   readonly gradient: (dys: tf.Tensor[], inputs: Inputs, settings: Settings) => Record<string, () => tf.Tensor>
+  /** The operation in shaders. */
+  readonly gpu: GpuDefinition
 }
 
 export interface Operation {
@@ -26,7 +72,7 @@ export interface Operation {
 }
 
 /** Registers the operation on every backend and returns the function that applies it. */
-export function defineOperation({gradient, name, value}: OperationDefinition): Operation {
+export function defineOperation({gpu, gradient, name, value}: OperationDefinition): Operation {
   // TensorFlow.js saves all inputs of a kernel only when they come as a list; which names the list stands for (optional
   // inputs may be absent) travels as an attribute.
   const inputNames: string[][] = []
@@ -53,6 +99,8 @@ export function defineOperation({gradient, name, value}: OperationDefinition): O
     saveAllInputs: true,
   })
   return (inputs, settings = {}) => {
+    const host = gpuHost()
+    if (host) return runOnGpu(name, gpu, host, inputs, settings)
     const names = Object.keys(inputs)
     let inputSet = inputNames.findIndex((known) => known.join() === names.join())
     if (inputSet < 0) inputSet = inputNames.push(names) - 1
@@ -62,7 +110,62 @@ export function defineOperation({gradient, name, value}: OperationDefinition): O
   }
 }
 
-/** Tensors that the current scope owns, from what a kernel wrote. */
+export interface FusionDefinition {
+  readonly name: string
+  readonly gpu: GpuDefinition
+  /** The same by other operations, which have gradients of their own. */
+  readonly elsewhere: (inputs: Inputs, settings: Settings) => tf.Tensor[]
+}
+
+/** Several operations that are one on the GPU only: nothing is registered for other backends. */
+export function defineFusion({elsewhere, gpu, name}: FusionDefinition): Operation {
+  return (inputs, settings = {}) => {
+    const host = gpuHost()
+    return host ? runOnGpu(name, gpu, host, inputs, settings) : elsewhere(inputs, settings)
+  }
+}
+
+/**
+ * Runs the operation in shaders and records it. Not by a registered kernel, for three reasons: saved tensors, nulls for
+ * unused gradients, and 20 µs a call that TensorFlow.js's bookkeeping would take.
+ */
+function runOnGpu(name: string, gpu: GpuDefinition, host: ShaderHost, inputs: Inputs, settings: Settings): tf.Tensor[] {
+  const recording = isRecording()
+  let notes: Notes = {}
+  const {outputs, saved} = unrecorded(() => {
+    const made = gpu.value(inputs, {recording, settings}, host)
+    notes = made.notes ?? {}
+    return {outputs: toTensors(made.outputs), saved: toTensors(made.saved ?? [])}
+  })
+  if (!recording) {
+    tf.dispose(saved)
+    return outputs
+  }
+  const names = gpu.reads?.(inputs, settings) ?? Object.keys(inputs)
+  const keptInputs = Object.fromEntries(names.map((input) => [input, keptAlias(inputs[input])]))
+  const kept = saved.map((tensor) => tf.keep(tensor))
+  const all = [...Object.values(keptInputs), ...kept]
+  const remade = gpu.remade?.(inputs, settings)
+  if (remade) {
+    const {make, output} = remade
+    host.remakeLater(`${name} ${output}`, outputs[output], () => make(keptInputs, settings, host, kept))
+  }
+  record({
+    gradient(dys) {
+      const present = dys.filter((dy) => dy !== null)
+      return gradientsOnce(all, present, () => gpu.gradient(dys, keptInputs, settings, host, kept, notes))
+    },
+    inputs,
+    kernelName: name,
+    outputs,
+    saved: all,
+  })
+  return outputs
+}
+
+/** Tensors that the current scope owns, from what a kernel wrote. What is a tensor already stays the same. */
 export function toTensors(infos: readonly tf.TensorInfo[]): tf.Tensor[] {
-  return infos.map((info) => tf.engine().makeTensorFromTensorInfo(info))
+  return infos.map((info) =>
+    info instanceof tf.Tensor ? (info as tf.Tensor) : tf.engine().makeTensorFromTensorInfo(info),
+  )
 }

@@ -30,7 +30,9 @@ describe.each(BACKENDS)('a kernel launched on %s', (backend) => {
 
   test('reads what TensorFlow.js computed, and TensorFlow.js reads its result', async () => {
     await useBackend(backend)
-    const value = expectNoLeak(() => tf.tidy(() => tf.sum(exponentialsOf(tf.mul(tf.ones([2, 4]), 0))).dataSync()[0]))
+    const value = await expectNoLeak(() =>
+      tf.tidy(() => tf.sum(exponentialsOf(tf.mul(tf.ones([2, 4]), 0))).dataSync()[0]),
+    )
     expect(value).toBe(8)
   })
 

@@ -122,9 +122,9 @@ describe('the tensorflow device with its library', () => {
     'computes the values and gradients of the $name',
     async ({inputs, subject}) => {
       const wanted = wantedOf(subject, inputs)
-      const expected = evaluate(subject.call, inputs, wanted)
+      const expected = await evaluate(subject.call, inputs, wanted)
       await startTensorflow(registerStandIn)
-      const results = evaluate(subject.call, inputs, wanted)
+      const results = await evaluate(subject.call, inputs, wanted)
       expect(bitFaultsOf(results, expected)).toEqual({})
       const exact = subject.exact(inputs)
       const values = Object.fromEntries(Object.keys(exact).map((name) => [name, results[name]]))

@@ -1,0 +1,91 @@
+/**
+ * Commands on their way to the GPU. Dispatches are recorded into one compute pass and handed over in batches: often enough
+ * that the GPU never waits for the processor, seldom enough that handing over costs nothing.
+ */
+import {type Grid} from './shader.js'
+import {type Profiler, type Work} from './profiler.js'
+
+/** Dispatches in a batch. The first batches are small, so that the GPU starts early; each is twice the one before it. */
+const FIRST_BATCH = 8
+const BATCH = 64
+
+export interface Dispatch {
+  readonly pipeline: GPUComputePipeline
+  readonly bindGroup: GPUBindGroup
+  readonly immediates: ArrayBuffer | null
+  readonly grid: Grid
+  /** For profiles; asked for only while one is made */
+  readonly work: () => Work
+}
+
+export class CommandStream {
+  /** Number of the batch that is being recorded; all before it have been handed over. */
+  batch = 0
+  /** Hears each dispatch with its own pass while it is set. */
+  profiler: Profiler | null = null
+  private encoder: GPUCommandEncoder | null = null
+  private pass: GPUComputePassEncoder | null = null
+  private dispatches = 0
+  private limit = FIRST_BATCH
+
+  constructor(private readonly device: GPUDevice) {}
+
+  dispatch({bindGroup, grid, immediates, pipeline, work}: Dispatch): void {
+    const pass = this.openPass(work)
+    pass.setPipeline(pipeline)
+    pass.setBindGroup(0, bindGroup)
+    if (immediates) setImmediates(pass, immediates)
+    pass.dispatchWorkgroups(grid[0], grid[1], grid[2])
+    if (this.profiler) this.closePass()
+    if (++this.dispatches >= this.limit) {
+      this.limit = Math.min(BATCH, 2 * this.limit)
+      this.submit()
+    }
+  }
+
+  /** Copies bytes; sizes and places are multiples of 4. */
+  copy(source: GPUBuffer, sourceAt: number, target: GPUBuffer, targetAt: number, bytes: number): void {
+    this.closePass()
+    this.openEncoder().copyBufferToBuffer(source, sourceAt, target, targetAt, bytes)
+  }
+
+  clear(target: GPUBuffer, at: number, bytes: number): void {
+    this.closePass()
+    this.openEncoder().clearBuffer(target, at, bytes)
+  }
+
+  /** Hands over what is recorded. */
+  submit(): void {
+    if (!this.encoder) return
+    this.closePass()
+    this.profiler?.resolve(this.encoder)
+    this.device.queue.submit([this.encoder.finish()])
+    this.encoder = null
+    this.dispatches = 0
+    this.batch++
+  }
+
+  /** The next batches are small again: called when the processor has waited for the GPU. */
+  restart(): void {
+    this.limit = FIRST_BATCH
+  }
+
+  private openEncoder(): GPUCommandEncoder {
+    return (this.encoder ??= this.device.createCommandEncoder())
+  }
+
+  private openPass(work: () => Work): GPUComputePassEncoder {
+    const timestampWrites = this.profiler?.begin(work())
+    return (this.pass ??= this.openEncoder().beginComputePass(timestampWrites && {timestampWrites}))
+  }
+
+  private closePass(): void {
+    this.pass?.end()
+    this.pass = null
+  }
+}
+
+/** Immediates are not in the published types yet. */
+function setImmediates(pass: GPUComputePassEncoder, data: ArrayBuffer): void {
+  ;(pass as unknown as {setImmediates(at: number, data: ArrayBuffer): void}).setImmediates(0, data)
+}

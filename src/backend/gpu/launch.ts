@@ -1,0 +1,71 @@
+/** Running a shader on tensors: the one door between operations and the GPU. */
+import type * as tf from '@tensorflow/tfjs-core'
+import {type GpuMemory} from './buffer-pool.js'
+import {type DeviceFacts, type Format, type Grid, type Shader} from './shader.js'
+
+/** A tensor that the shader writes completely. */
+export interface OutputSpec {
+  readonly shape: readonly number[]
+  readonly format: Format
+}
+
+/**
+ * A tensor whose rows are read with a stride, so that a slice of columns needs no copy. The shader gets `offset` and
+ * `stride` (in numbers, multiples of 8 for f16) through its parameters: see `rowsOf`.
+ */
+export interface StridedInput {
+  readonly tensor: tf.TensorInfo
+  readonly strided: true
+}
+
+export interface ShaderLaunch {
+  readonly shader: Shader
+  /** In order of their bindings. A tensor that is a slice of columns is copied first unless it is given as strided. */
+  readonly inputs: readonly (tf.TensorInfo | StridedInput)[]
+  /** Outputs follow the inputs in the bindings. */
+  readonly outputs: readonly OutputSpec[]
+  /** Tensors that the shader changes in place; their bindings follow the outputs. */
+  readonly updates?: readonly tf.TensorInfo[]
+  /** The immediates that `parameters` declares: whole numbers, then floats */
+  readonly whole?: readonly number[]
+  readonly floats?: readonly number[]
+  readonly grid: Grid
+  /** Sizes, where a profile should tell launches of one shader apart */
+  readonly detail?: string
+  /** Floating-point operations, for profiles; left out where moving bytes is all that counts */
+  readonly operations?: number
+}
+
+/** Where row r of a tensor (…, columns) begins in its buffer: offset + r · stride, in numbers. */
+export interface Rows {
+  readonly offset: number
+  readonly stride: number
+}
+
+/** What operations see of the GPU backend. */
+export interface ShaderHost {
+  readonly facts: DeviceFacts
+  /** How operands of products and activations are stored: f16, or f32 for exact comparisons. */
+  readonly precision: 'f16' | 'f32'
+  launch(launch: ShaderLaunch): tf.TensorInfo[]
+  formatOf(tensor: tf.TensorInfo): Format
+  rowsOf(tensor: tf.TensorInfo): Rows
+  /**
+   * Columns [from, from + width) of (…, columns) as a tensor on the same buffer. A slice whose offset or stride is not a
+   * multiple of 8 (f16) or 4 (f32) is copied, so that whoever reads strided rows can count on whole groups of numbers.
+   */
+  columns(tensor: tf.TensorInfo, from: number, width: number): tf.TensorInfo
+  /** Tensors of zeros that share one buffer, each at a multiple of 256 bytes, and the whole buffer as one f32 vector. */
+  allocateTogether(shapes: readonly (readonly number[])[]): {whole: tf.TensorInfo; parts: tf.TensorInfo[]}
+  /**
+   * Gives up a tensor's memory as soon as the next tensor of this kind is named, until something reads it again: `make`
+   * then computes it once more. What `make` needs has to live as long as the tensor.
+   */
+  remakeLater(kind: string, tensor: tf.TensorInfo, make: () => tf.TensorInfo): void
+  /** New values for an f32 tensor, in place. */
+  overwrite(tensor: tf.TensorInfo, values: Float32Array): void
+  /** The values of one f32 tensor into another of the same size, in place. */
+  copyInto(source: tf.TensorInfo, target: tf.TensorInfo): void
+  /** Bytes on the GPU. */
+  gpuMemory(): GpuMemory
+}

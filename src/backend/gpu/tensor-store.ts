@@ -1,0 +1,252 @@
+/**
+ * Where the numbers of tensors are: on the host until a shader first wants them, then in a pooled buffer, whole or as a share
+ * of one, one after another or as a slice of the columns of wider rows, in f32 or f16. Moves and converts them as needed.
+ */
+import * as tf from '@tensorflow/tfjs-core'
+import {DeviceError} from '../../errors.js'
+import {type Allocation, BufferPool} from './buffer-pool.js'
+import {type CommandStream} from './command-stream.js'
+import {copyRows, copyRowsLaunch} from './copy-rows.wgsl.js'
+import {type Faults} from './faults.js'
+import {type OutputSpec, type Rows, type StridedInput} from './launch.js'
+import {type BoundBuffer, type Pipelines} from './pipelines.js'
+import {type DeviceFacts, type Format} from './shader.js'
+import {BYTES, bytesOf, formatOfDtype, immediatesOf, type Place, type Stored} from './stored.js'
+
+const BUFFER_USAGE = 0x80 | 0x4 | 0x8 // STORAGE, COPY_SRC, COPY_DST
+
+export interface TensorStoreParts {
+  readonly device: GPUDevice
+  readonly facts: DeviceFacts
+  readonly faults: Faults
+  readonly pipelines: Pipelines
+  readonly stream: CommandStream
+  readonly memoryLimit?: number | undefined
+}
+
+export class TensorStore {
+  readonly pool: BufferPool
+  private readonly data: tf.DataStorage<Stored>
+  private readonly device: GPUDevice
+  private readonly facts: DeviceFacts
+  private readonly faults: Faults
+  private readonly pipelines: Pipelines
+  private readonly stream: CommandStream
+  /** By kind, the tensor that is given up when the next of its kind is named */
+  private readonly givenUpNext = new Map<string, Stored>()
+
+  constructor(owner: tf.KernelBackend, {device, facts, faults, memoryLimit, pipelines, stream}: TensorStoreParts) {
+    this.data = new tf.DataStorage(owner, tf.engine())
+    this.device = device
+    this.facts = facts
+    this.faults = faults
+    this.pipelines = pipelines
+    this.stream = stream
+    this.pool = new BufferPool(
+      (bytes) => this.createBuffer(bytes),
+      () => stream.submit(),
+      memoryLimit,
+    )
+  }
+
+  /** Tensors */
+  get count(): number {
+    return this.data.numDataIds()
+  }
+
+  get(dataId: tf.DataId): Stored {
+    return this.data.get(dataId)
+  }
+
+  has(dataId: tf.DataId): boolean {
+    return this.data.has(dataId)
+  }
+
+  /** A tensor with values on the host. */
+  put(dataId: tf.DataId, values: tf.BackendValues, shape: number[], dtype: tf.DataType, references: number): void {
+    const size = tf.util.sizeFromShape(shape)
+    this.data.set(dataId, {dtype, host: hostValues(values, dtype), place: null, references, remade: null, size})
+  }
+
+  /** One reference less, or none; true when the tensor is gone. */
+  release(dataId: tf.DataId, force: boolean): boolean {
+    if (!this.data.has(dataId)) return true
+    const stored = this.data.get(dataId)
+    stored.references--
+    if (!force && stored.references > 0) return false
+    if (stored.place) this.pool.release(stored.place.allocation)
+    stored.place = null
+    this.data.delete(dataId)
+    return true
+  }
+
+  formatOf({dataId}: tf.TensorInfo): Format {
+    const {dtype, place, remade} = this.data.get(dataId)
+    return place?.format ?? remade?.format ?? formatOfDtype(dtype)
+  }
+
+  rowsOf({dataId, shape}: tf.TensorInfo): Rows {
+    const {place} = this.data.get(dataId)
+    return place?.slice ?? {offset: 0, stride: shape[shape.length - 1] ?? 1}
+  }
+
+  columns(tensor: tf.TensorInfo, from: number, width: number): tf.TensorInfo {
+    const stored = this.data.get(tensor.dataId)
+    const place = this.placeOf(stored)
+    const {offset, stride} = this.rowsOf(tensor)
+    place.allocation.holders++
+    const slice = {columns: width, offset: offset + from, stride}
+    const shape = [...tensor.shape.slice(0, -1), width]
+    const view = this.adopt(shape, 'float32', {...place, slice})
+    const unit = place.format === 'f16' ? 8 : 4
+    if (slice.offset % unit !== 0 || stride % unit !== 0) this.straighten(this.data.get(view.dataId), place.format)
+    return view
+  }
+
+  /** Copies a slice of columns to rows one after another; does nothing for other tensors. */
+  straight({dataId}: tf.TensorInfo): void {
+    const stored = this.data.get(dataId)
+    if (stored.place?.slice) this.straighten(stored, stored.place.format)
+  }
+
+  allocateTogether(shapes: readonly (readonly number[])[]): {whole: tf.TensorInfo; parts: tf.TensorInfo[]} {
+    const starts: number[] = []
+    let bytes = 0
+    for (const shape of shapes) {
+      starts.push(bytes)
+      bytes += 256 * Math.ceil(bytesOf(tf.util.sizeFromShape([...shape]), 'f32') / 256)
+    }
+    const allocation = this.pool.allocate(Math.max(bytes, 256))
+    this.stream.clear(allocation.buffer, 0, allocation.bytes)
+    allocation.lastBatch = this.stream.batch
+    allocation.holders += shapes.length
+    const parts = shapes.map((shape, index) =>
+      this.adopt(shape, 'float32', {allocation, at: starts[index], format: 'f32', slice: null}),
+    )
+    return {parts, whole: this.adopt([bytes / 4], 'float32', {allocation, at: 0, format: 'f32', slice: null})}
+  }
+
+  remakeLater(kind: string, {dataId}: tf.TensorInfo, make: () => tf.TensorInfo): void {
+    const before = this.givenUpNext.get(kind)
+    if (before?.place && before.references > 0) {
+      this.pool.release(before.place.allocation)
+      before.place = null
+    }
+    const stored = this.data.get(dataId)
+    stored.remade = {format: this.placeOf(stored).format, make}
+    this.givenUpNext.set(kind, stored)
+  }
+
+  /** A tensor on a place in a buffer. */
+  adopt(shape: readonly number[], dtype: tf.DataType, place: Place): tf.TensorInfo {
+    const dataId = {}
+    const size = tf.util.sizeFromShape([...shape])
+    this.data.set(dataId, {dtype, host: null, place, references: 1, remade: null, size})
+    return {dataId, dtype, shape: [...shape]}
+  }
+
+  /** A tensor whose numbers are yet to be written. */
+  makeOutput({format, shape}: OutputSpec): tf.TensorInfo {
+    const allocation = this.pool.allocate(bytesOf(tf.util.sizeFromShape([...shape]), format))
+    return this.adopt(shape, format === 'i32' ? 'int32' : 'float32', {allocation, at: 0, format, slice: null})
+  }
+
+  /** What a shader sees of a tensor. */
+  bound(input: tf.TensorInfo | StridedInput): BoundBuffer {
+    const strided = 'strided' in input
+    const stored = this.data.get((strided ? input.tensor : input).dataId)
+    const place = strided ? this.placeOf(stored) : this.plainPlace(stored)
+    const {allocation, at, format, slice} = place
+    allocation.lastBatch = this.stream.batch
+    const bytes = slice ? allocation.bytes : Math.min(bytesOf(stored.size, format), allocation.bytes - at)
+    this.checkBinding(bytes)
+    return {allocation, at, bytes}
+  }
+
+  /** Where the numbers are; uploads them if they are on the host only. */
+  placeOf(stored: Stored): Place {
+    if (stored.place) return stored.place
+    if (stored.remade) return this.remake(stored, stored.remade.make())
+    const {host, size} = stored
+    if (!host) throw new Error('a tensor has neither values nor a buffer')
+    const format = formatOfDtype(stored.dtype)
+    const allocation = this.pool.allocate(bytesOf(size, format))
+    this.upload(allocation, 0, host)
+    if (stored.dtype === 'float32') stored.host = null
+    stored.place = {allocation, at: 0, format, slice: null}
+    return stored.place
+  }
+
+  private remake(stored: Stored, {dataId}: tf.TensorInfo): Place {
+    const made = this.data.get(dataId)
+    stored.place = made.place
+    made.place = null
+    this.release(dataId, true)
+    return this.placeOf(stored)
+  }
+
+  /** The same for shaders that want rows one after another, in a given format or whichever it has. */
+  plainPlace(stored: Stored, format?: Format): Place {
+    const place = this.placeOf(stored)
+    if (!place.slice && (format === undefined || place.format === format)) return place
+    return this.straighten(stored, format ?? place.format)
+  }
+
+  /** Copies a slice or another format to rows one after another, which the tensor has from then on. */
+  private straighten(stored: Stored, format: Format): Place {
+    const place = this.placeOf(stored)
+    const {size} = stored
+    const {columns, offset, stride} = place.slice ?? {columns: size, offset: 0, stride: size}
+    const wide = [columns, offset, stride].every((value) => value % 4 === 0) || !place.slice
+    const {count, grid} = copyRowsLaunch(size, format, wide)
+    const rows = wide && !place.slice ? 4 * count : columns
+    const allocation = this.pool.allocate(bytesOf(size, format))
+    const from = {
+      allocation: place.allocation,
+      at: place.at,
+      bytes: place.slice ? place.allocation.bytes : bytesOf(size, place.format),
+    }
+    const shader = copyRows({from: place.format, to: format, wide})
+    const {layout, pipeline} = this.pipelines.get(shader, 1, 1)
+    place.allocation.lastBatch = allocation.lastBatch = this.stream.batch
+    this.stream.dispatch({
+      bindGroup: this.pipelines.bindGroup(layout, [from, {allocation, at: 0, bytes: bytesOf(size, format)}]),
+      grid,
+      immediates: immediatesOf([rows, offset, wide && !place.slice ? rows : stride, count], []),
+      pipeline,
+      work: () => ({bytes: size * (BYTES[place.format] + BYTES[format]), name: shader.name, operations: 0}),
+    })
+    this.pool.release(place.allocation)
+    stored.place = {allocation, at: 0, format, slice: null}
+    return stored.place
+  }
+
+  upload(allocation: Allocation, at: number, values: Float32Array | Int32Array | Uint8Array): void {
+    // Writes go before everything recorded but not yet handed over, so what still reads the buffer has to go first.
+    if (allocation.lastBatch >= this.stream.batch) this.stream.submit()
+    this.device.queue.writeBuffer(allocation.buffer, at, values.buffer, values.byteOffset, values.byteLength)
+  }
+
+  private createBuffer(bytes: number): GPUBuffer {
+    return this.faults.watch(`allocating ${Math.ceil(bytes / 2 ** 20)} MiB`, () =>
+      this.device.createBuffer({size: bytes, usage: BUFFER_USAGE}),
+    )
+  }
+
+  private checkBinding(bytes: number): void {
+    if (bytes <= this.facts.bindingBytes) return
+    throw new DeviceError(
+      `A tensor of ${Math.ceil(bytes / 2 ** 20)} MiB is larger than this GPU lets a kernel see at once (${Math.floor(this.facts.bindingBytes / 2 ** 20)} MiB).`,
+      {hint: 'Lower train.batch_size or data.max_length, or use --device cpu.'},
+    )
+  }
+}
+
+function hostValues(values: tf.BackendValues, dtype: tf.DataType): Float32Array | Int32Array {
+  if (dtype === 'int32') return values instanceof Int32Array ? values : Int32Array.from(values as ArrayLike<number>)
+  if (dtype === 'bool') return Int32Array.from(values as ArrayLike<number>)
+  if (dtype === 'float32') {
+    return values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>)
+  }
+  throw new Error(`tensors of ${dtype} do not run on the GPU`)
+}
