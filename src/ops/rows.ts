@@ -3,14 +3,21 @@
  * inside other operations, without one.
  */
 import * as tf from '@tensorflow/tfjs-core'
+import {gpuHost} from '../backend/gpu/current.js'
 import {launchKernel} from '../backend/kernel-host.js'
-import {defineOperation, toTensors} from './operation.js'
+import {gatherRowsOnGpu} from './gather-rows.gpu.js'
+import {defineOperation, type Settings, toTensors} from './operation.js'
+import {joinOnGpu, splitOnGpu} from './split-columns.gpu.js'
 
 /** Rows in a work item. */
 const BLOCK = 64
 
 /** table (V, d), indices (M) int32 → (M, d). Not differentiable. */
 export function gatherRows(table: tf.Tensor, indices: tf.Tensor): tf.Tensor2D {
+  const host = gpuHost()
+  if (host) {
+    return toTensors([gatherRowsOnGpu(host, {format: host.formatOf(table), indices, table})])[0] as tf.Tensor2D
+  }
   // Elsewhere the kernel would first copy the whole table into its own memory.
   if (tf.getBackend() !== 'wasm') {
     return tf.gather<tf.Tensor2D>(table as tf.Tensor2D, tf.reshape<tf.Rank.R1>(indices, [indices.size]))
@@ -44,15 +51,25 @@ function takeColumns(backend: tf.KernelBackend, x: tf.Tensor, from: number, widt
   return out
 }
 
+const widthsOf = (settings: Settings): number[] => Object.values(settings).map((width) => width as number)
+
 const columnsOf = defineOperation({
+  gpu: {
+    gradient: (dys, {x}, settings, host) => ({
+      x() {
+        const parts = widthsOf(settings).map((width, index) => dys[index] ?? tf.zeros([...x.shape.slice(0, -1), width]))
+        return toTensors([joinOnGpu(host, parts)])[0]
+      },
+    }),
+    value: ({x}, {settings}, host) => ({outputs: splitOnGpu(host, x, widthsOf(settings))}),
+  },
   gradient(dys) {
     return {x: () => tf.concat(dys, -1)}
   },
   name: 'MambaSplitColumns',
   value({x}, settings, backend) {
     let from = 0
-    return Object.keys(settings).map((key) => {
-      const width = settings[key] as number
+    return widthsOf(settings).map((width) => {
       from += width
       return takeColumns(backend, x, from - width, width)
     })

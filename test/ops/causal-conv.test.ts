@@ -1,5 +1,5 @@
 import {describe, expect, test} from '@jest/globals'
-import {useBackend} from '../support/device.js'
+import {EVERY_BACKEND, useBackend} from '../support/every-backend.js'
 import {evaluate} from '../support/evaluate.js'
 import {faultsOfNan, gradientsWithoutNan} from './not-a-number.js'
 import {faultsOfPadding, faultsOfSplitting} from './sequences.js'
@@ -42,7 +42,7 @@ describe('the causal convolution', () => {
     expect(await gradientsWithoutNan(conv, inputs, 'y')).toEqual([])
     // These inputs are copied to `last`, which has no other gradient than its own.
     expect(await gradientsWithoutNan(conv, inputs, 'last')).toEqual(
-      ['wasm', 'cpu'].flatMap((backend) => ['dWeight', 'dBias', 'dWindow'].map((name) => `${backend} ${name}`)),
+      EVERY_BACKEND.flatMap((backend) => ['dWeight', 'dBias', 'dWindow'].map((name) => `${backend} ${name}`)),
     )
   })
 

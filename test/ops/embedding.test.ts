@@ -1,6 +1,6 @@
 import {describe, expect, test} from '@jest/globals'
 import {bitFaultsOf} from '../support/compare.js'
-import {BACKENDS, useBackend} from '../support/device.js'
+import {EVERY_BACKEND, useBackend} from '../support/every-backend.js'
 import {evaluate, valuesOf} from '../support/evaluate.js'
 import {normals} from '../support/values.js'
 import {faultsOfNan} from './not-a-number.js'
@@ -25,18 +25,18 @@ describe('the embedding', () => {
     }
   })
 
-  describe.each(BACKENDS)('on %s', (backend) => {
+  describe.each(EVERY_BACKEND)('on %s', (backend) => {
     test('copies rows bit for bit', async () => {
       await useBackend(backend)
       const {ids, weight} = lookUpInputs(2, 9, 5, 3)
       const expected = Array.from(ids.data).flatMap((id) => [...weight.data.subarray(id * 3, id * 3 + 3)])
-      expect(bitFaultsOf(valuesOf(lookUp.call, {ids, weight}), {y: Float32Array.from(expected)})).toEqual({})
+      expect(bitFaultsOf(await valuesOf(lookUp.call, {ids, weight}), {y: Float32Array.from(expected)})).toEqual({})
     })
 
     test('passes a NaN on to the gradient of its row only, and unused rows get exactly zero', async () => {
       await useBackend(backend)
       const inputs = lookUpInputs(1, 6, 5, 2)
-      const {dWeight} = evaluate(lookUp.call, inputs, ['weight'], (_, size) => {
+      const {dWeight} = await evaluate(lookUp.call, inputs, ['weight'], (_, size) => {
         const cotangent = new Float32Array(size).fill(1)
         cotangent[0] = Number.NaN
         return cotangent
@@ -53,8 +53,8 @@ describe('the embedding', () => {
       const cotangent = normals('of 20 steps')([60]).data
       const ofHead = (_: string, size: number): Float32Array =>
         Float32Array.from({length: size}, (__, index) => cotangent[index] ?? 0)
-      const {dWeight, y} = evaluate(lookUp.call, padded, ['weight'], ofHead)
-      const expected = evaluate(lookUp.call, inputs, ['weight'], ofHead)
+      const {dWeight, y} = await evaluate(lookUp.call, padded, ['weight'], ofHead)
+      const expected = await evaluate(lookUp.call, inputs, ['weight'], ofHead)
       expect(bitFaultsOf({dWeight, y: y.subarray(0, 60)}, expected)).toEqual({})
     })
   })

@@ -30,7 +30,7 @@ async function onThreads(
   await closeKernelThreads()
   jest.spyOn(os, 'availableParallelism').mockReturnValue(threads)
   const run = jest.spyOn(KernelPool.prototype, 'run')
-  const results = evaluate(call, inputs, wanted)
+  const results = await evaluate(call, inputs, wanted)
   expect(run.mock.contexts.map((pool) => (pool as KernelPool).threads)).toEqual(run.mock.calls.map(() => threads))
   const divided = run.mock.calls.filter(([, , items, parallel]) => items > 1 && parallel).map(([kernel]) => kernel)
   jest.restoreAllMocks()

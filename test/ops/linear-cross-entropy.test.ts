@@ -1,6 +1,6 @@
 import {describe, expect, test} from '@jest/globals'
 import {bitFaultsOf, faultsOf} from '../support/compare.js'
-import {BACKENDS, useBackend} from '../support/device.js'
+import {EVERY_BACKEND, useBackend} from '../support/every-backend.js'
 import {evaluate} from '../support/evaluate.js'
 import {type Named, type Values} from '../support/values.js'
 import {faultsOfNan, gradientsWithoutNan} from './not-a-number.js'
@@ -55,15 +55,15 @@ describe('the linear cross-entropy', () => {
     expect(await gradientsWithoutNan(headLoss, inputs, 'loss')).toEqual([])
   })
 
-  describe.each(BACKENDS)('on %s', (backend) => {
+  describe.each(EVERY_BACKEND)('on %s', (backend) => {
     test('gives an ignored row no part in loss or gradient, whatever it holds', async () => {
       await useBackend(backend)
       const inputs = headLossInputs({ignoredEvery: 3, inner: 5, rows: 20, vocabulary: 11})
       const isIgnored = (index: number): boolean => inputs.labels.data[Math.floor(index / 5)] < 0
       const {hidden} = inputs
       const spoilt = {...hidden, data: hidden.data.map((value, index) => (isIgnored(index) ? Number.NaN : value))}
-      const expected = evaluate(headLoss.call, inputs, WANTED)
-      const results = evaluate(headLoss.call, {...inputs, hidden: spoilt}, WANTED)
+      const expected = await evaluate(headLoss.call, inputs, WANTED)
+      const results = await evaluate(headLoss.call, {...inputs, hidden: spoilt}, WANTED)
       expect(bitFaultsOf(results, expected)).toEqual({})
       expect(results.dHidden.every((value, index) => (value === 0) === isIgnored(index))).toBe(true)
     })
@@ -72,8 +72,8 @@ describe('the linear cross-entropy', () => {
       await useBackend(backend)
       const inputs = headLossInputs({inner: 5, rows: 20, vocabulary: 11})
       const labels = {...inputs.labels, data: inputs.labels.data.map((label, row) => (row < 13 ? label : -100))}
-      const {dHidden, ...sums} = evaluate(headLoss.call, {...inputs, labels}, WANTED)
-      const {dHidden: dHiddenAlone, ...sumsAlone} = evaluate(headLoss.call, rowsOf(inputs, 0, 13), WANTED)
+      const {dHidden, ...sums} = await evaluate(headLoss.call, {...inputs, labels}, WANTED)
+      const {dHidden: dHiddenAlone, ...sumsAlone} = await evaluate(headLoss.call, rowsOf(inputs, 0, 13), WANTED)
       expect(bitFaultsOf(sums, sumsAlone)).toEqual({})
       expect(bitFaultsOf({dHidden: dHidden.subarray(0, 13 * 5)}, {dHidden: dHiddenAlone})).toEqual({})
     })
@@ -81,7 +81,7 @@ describe('the linear cross-entropy', () => {
     test('is zero with zero gradients where no row is supervised', async () => {
       await useBackend(backend)
       const inputs = headLossInputs({ignoredEvery: 1, inner: 3, rows: 4, vocabulary: 5})
-      const {dHidden, dWeight, loss} = evaluate(headLoss.call, inputs, WANTED)
+      const {dHidden, dWeight, loss} = await evaluate(headLoss.call, inputs, WANTED)
       expect([...loss, ...dHidden, ...dWeight].filter((value) => value !== 0)).toEqual([])
     })
 
@@ -89,10 +89,9 @@ describe('the linear cross-entropy', () => {
     test('is the sum of its rows where the logits take several pieces', async () => {
       await useBackend(backend)
       const inputs = headLossInputs({inner: 3, rows: 200, vocabulary: 50_280})
-      const whole = evaluate(headLoss.call, inputs, WANTED)
-      const [first, second] = [rowsOf(inputs, 0, 100), rowsOf(inputs, 100, 200)].map((part) =>
-        evaluate(headLoss.call, part, WANTED),
-      )
+      const whole = await evaluate(headLoss.call, inputs, WANTED)
+      const first = await evaluate(headLoss.call, rowsOf(inputs, 0, 100), WANTED)
+      const second = await evaluate(headLoss.call, rowsOf(inputs, 100, 200), WANTED)
       const sum = (name: string): Float32Array => first[name].map((value, index) => value + second[name][index])
       expect(
         faultsOf(whole, {

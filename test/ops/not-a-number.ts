@@ -1,6 +1,6 @@
 /** No operation hides a NaN: checks that return the places where one got lost, or came from nowhere. */
 import {type Faults, faultsOf, prefixed} from '../support/compare.js'
-import {BACKENDS, useBackend} from '../support/device.js'
+import {EVERY_BACKEND, useBackend} from '../support/every-backend.js'
 import {evaluate, gradientName, randomCotangent} from '../support/evaluate.js'
 import {type Named, type Values} from '../support/values.js'
 import {onEachBackend, type Subject, wantedOf} from './subject.js'
@@ -19,13 +19,13 @@ export async function faultsOfNan(
   withoutEffect: readonly string[] = [],
 ): Promise<Faults> {
   const wanted = wantedOf(subject, inputs)
-  return onEachBackend(() => {
+  return onEachBackend(async () => {
     const faults: Faults = {}
     for (const [kind, bits] of Object.entries(NANS)) {
       for (const name of wanted) {
         const spoilt = {...inputs, [name]: withBits(inputs[name], index, bits)}
         const expected = nanMaps(subject.exact(spoilt))
-        const results = evaluate(subject.call, spoilt, wanted)
+        const results = await evaluate(subject.call, spoilt, wanted)
         const actual = nanMaps(Object.fromEntries(Object.keys(expected).map((output) => [output, results[output]])))
         Object.assign(faults, prefixed(`NaN ${kind} in ${name}:`, faultsOf(actual, expected)))
         const isSeen = wanted.some((input) => results[gradientName(input)].some(Number.isNaN))
@@ -45,9 +45,9 @@ export async function gradientsWithoutNan(
 ): Promise<string[]> {
   const wanted = wantedOf(subject, inputs)
   const quiet: string[] = []
-  for (const backend of BACKENDS) {
+  for (const backend of EVERY_BACKEND) {
     await useBackend(backend)
-    const results = evaluate(subject.call, inputs, wanted, (name, size) => {
+    const results = await evaluate(subject.call, inputs, wanted, (name, size) => {
       const cotangent = randomCotangent(name, size)
       if (name === output) cotangent[index] = Number.NaN
       return cotangent

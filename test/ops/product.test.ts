@@ -2,7 +2,7 @@ import {describe, expect, test} from '@jest/globals'
 import {type tensor2d} from '@tensorflow/tfjs-core'
 import {timesTransposed, transposedTimes} from '../../src/ops/product.js'
 import {faultsOf} from '../support/compare.js'
-import {BACKENDS, useBackend} from '../support/device.js'
+import {EVERY_BACKEND, useBackend} from '../support/every-backend.js'
 import {type Call, valuesOf} from '../support/evaluate.js'
 import {type Named, normals, type Values} from '../support/values.js'
 
@@ -25,7 +25,7 @@ function sums(
 
 const at = ({data, shape}: Values, row: number, column: number): number => data[row * shape[1] + column]
 
-describe.each(BACKENDS)('products on %s', (backend) => {
+describe.each(EVERY_BACKEND)('products on %s', (backend) => {
   // Ranks up to 64 go through a kernel of our own, eight rows at a time.
   test.each([
     [1, 1, 1],
@@ -46,7 +46,7 @@ describe.each(BACKENDS)('products on %s', (backend) => {
       (i, k) => at(inputs.a, k, i),
       (j, k) => at(inputs.b, k, j),
     )
-    expect(faultsOf(valuesOf(call, inputs), {product})).toEqual({})
+    expect(faultsOf(await valuesOf(call, inputs), {product})).toEqual({})
   })
 
   test.each([
@@ -65,6 +65,6 @@ describe.each(BACKENDS)('products on %s', (backend) => {
       (i, k) => at(inputs.a, i, k),
       (j, k) => at(inputs.b, j, k),
     )
-    expect(faultsOf(valuesOf(call, inputs), {product})).toEqual({})
+    expect(faultsOf(await valuesOf(call, inputs), {product})).toEqual({})
   })
 })

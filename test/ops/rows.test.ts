@@ -2,18 +2,18 @@ import {beforeEach, describe, expect, test} from '@jest/globals'
 import * as tf from '@tensorflow/tfjs-core'
 import {gatherRows, splitColumns} from '../../src/ops/rows.js'
 import {bitFaultsOf} from '../support/compare.js'
-import {BACKENDS, useBackend} from '../support/device.js'
+import {EVERY_BACKEND, useBackend} from '../support/every-backend.js'
 import {type Call, evaluate, randomCotangent, valuesOf} from '../support/evaluate.js'
 import {type Named, normals} from '../support/values.js'
 
-describe.each(BACKENDS)('rows on %s', (backend) => {
+describe.each(EVERY_BACKEND)('rows on %s', (backend) => {
   beforeEach(() => useBackend(backend))
 
-  test('are gathered bit for bit, in any order and number', () => {
+  test('are gathered bit for bit, in any order and number', async () => {
     const table = normals('table')([7, 5])
     const indices = Int32Array.from({length: 150}, (_, index) => (index * 5) % 7)
     const inputs: Named = {indices: {data: indices, shape: [150]}, table}
-    const {rows} = valuesOf((tensors) => ({rows: gatherRows(tensors.table, tensors.indices)}), inputs)
+    const {rows} = await valuesOf((tensors) => ({rows: gatherRows(tensors.table, tensors.indices)}), inputs)
     const expected = Float32Array.from(
       Array.from(indices).flatMap((row) => [...table.data.subarray(5 * row, 5 * row + 5)]),
     )
@@ -32,12 +32,12 @@ describe.each(BACKENDS)('rows on %s', (backend) => {
     const split: Call = ({x}) => named(splitColumns(x, widths))
     const meaning: Call = ({x}) => named(tf.split(x, widths, -1))
 
-    test(`split into columns of ${widths.join()} bit for bit, in value and gradient`, () => {
-      expect(bitFaultsOf(evaluate(split, inputs, ['x']), evaluate(meaning, inputs, ['x']))).toEqual({})
+    test(`split into columns of ${widths.join()} bit for bit, in value and gradient`, async () => {
+      expect(bitFaultsOf(await evaluate(split, inputs, ['x']), await evaluate(meaning, inputs, ['x']))).toEqual({})
     })
 
-    test('have a gradient of zero for the columns that are not used', () => {
-      const {dX} = evaluate((tensors) => ({part0: split(tensors).part0}), inputs, ['x'])
+    test('have a gradient of zero for the columns that are not used', async () => {
+      const {dX} = await evaluate((tensors) => ({part0: split(tensors).part0}), inputs, ['x'])
       const cotangent = randomCotangent('part0', (dX.length / shape[shape.length - 1]) * widths[0])
       const expected = dX.map((_, index) => {
         const [row, column] = [Math.floor(index / shape[shape.length - 1]), index % shape[shape.length - 1]]

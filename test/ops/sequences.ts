@@ -20,9 +20,9 @@ export async function faultsOfPadding(
   const padded = mapNamed(inputs, (value, name) => (steps.includes(name) ? padSteps(value, extra, normal) : value))
   const wanted = wantedOf(subject, inputs)
   const isStepwise = (name: string): boolean => name === 'y' || steps.some((step) => gradientName(step) === name)
-  return onEachBackend(() => {
-    const expected = evaluate(subject.call, inputs, wanted, onlyOfSteps(batch, length, 0))
-    const results = evaluate(subject.call, padded, wanted, onlyOfSteps(batch, length, extra))
+  return onEachBackend(async () => {
+    const expected = await evaluate(subject.call, inputs, wanted, onlyOfSteps(batch, length, 0))
+    const results = await evaluate(subject.call, padded, wanted, onlyOfSteps(batch, length, extra))
     const stepwise: Results = {}
     const others: Results = {}
     for (const [name, values] of Object.entries(results)) {
@@ -52,9 +52,9 @@ export async function faultsOfSplitting(
     const second = subject.call({...tensors, ...part(at, length - at), [state]: first.last})
     return {last: second.last, y: tf.concat([first.y, second.y], 1)}
   }
-  return onEachBackend(() => {
-    const {last, y, ...gradients} = evaluate(subject.call, inputs, wanted)
-    const {last: lastOfParts, y: yOfParts, ...gradientsOfParts} = evaluate(inParts, inputs, wanted)
+  return onEachBackend(async () => {
+    const {last, y, ...gradients} = await evaluate(subject.call, inputs, wanted)
+    const {last: lastOfParts, y: yOfParts, ...gradientsOfParts} = await evaluate(inParts, inputs, wanted)
     return {...bitFaultsOf({last: lastOfParts, y: yOfParts}, {last, y}), ...faultsOf(gradientsOfParts, gradients)}
   })
 }

@@ -3,7 +3,7 @@
  * `wasm dDelta` is the gradient of `delta` on that backend.
  */
 import {bitFaultsOf, type Faults, faultsOf, prefixed} from '../support/compare.js'
-import {BACKENDS, useBackend} from '../support/device.js'
+import {EVERY_BACKEND, useBackend} from '../support/every-backend.js'
 import {type Call, evaluate, type Results} from '../support/evaluate.js'
 import {numericFaults} from '../support/numeric-differences.js'
 import {type Named, type Numbers} from '../support/values.js'
@@ -27,16 +27,16 @@ export function wantedOf({differentiable}: Subject, inputs: Named): string[] {
 export async function faultsAgainstMeaning(subject: Subject, inputs: Named): Promise<Faults> {
   const wanted = wantedOf(subject, inputs)
   await useBackend('cpu')
-  const expected = evaluate(subject.meaning, inputs, wanted)
-  return onEachBackend(() => faultsOf(evaluate(subject.call, inputs, wanted), expected))
+  const expected = await evaluate(subject.meaning, inputs, wanted)
+  return onEachBackend(async () => faultsOf(await evaluate(subject.call, inputs, wanted), expected))
 }
 
 /** Value against the f64 function, every gradient against its numeric differences. */
 export async function faultsAgainstNumbers(subject: Subject, inputs: Named): Promise<Faults> {
   const wanted = wantedOf(subject, inputs)
   const values = subject.exact(inputs)
-  return onEachBackend(() => {
-    const results = evaluate(subject.call, inputs, wanted)
+  return onEachBackend(async () => {
+    const results = await evaluate(subject.call, inputs, wanted)
     const outputs = Object.fromEntries(Object.keys(values).map((name) => [name, results[name]]))
     return {...faultsOf(outputs, values), ...numericFaults(subject.exact, inputs, wanted, results)}
   })
@@ -44,16 +44,16 @@ export async function faultsAgainstNumbers(subject: Subject, inputs: Named): Pro
 
 /** Value and every gradient of a second run, bit for bit. */
 export async function faultsOfRepeating(subject: Subject, inputs: Named): Promise<Faults> {
-  const run = (): Results => evaluate(subject.call, inputs, wantedOf(subject, inputs))
-  return onEachBackend(() => bitFaultsOf(run(), run()))
+  const run = (): Promise<Results> => evaluate(subject.call, inputs, wantedOf(subject, inputs))
+  return onEachBackend(async () => bitFaultsOf(await run(), await run()))
 }
 
-/** Runs a check on both backends; the names of its faults begin with the backend's. */
-export async function onEachBackend(check: () => Faults): Promise<Faults> {
+/** Runs a check on every backend; the names of its faults begin with the backend's. */
+export async function onEachBackend(check: () => Promise<Faults>): Promise<Faults> {
   const faults: Faults = {}
-  for (const backend of BACKENDS) {
+  for (const backend of EVERY_BACKEND) {
     await useBackend(backend)
-    Object.assign(faults, prefixed(backend, check()))
+    Object.assign(faults, prefixed(backend, await check()))
   }
   return faults
 }

@@ -9,11 +9,11 @@ export interface Work {
   readonly count: (kernel: string) => number
 }
 
-export async function workOf(evaluation: () => unknown): Promise<Work> {
+export async function workOf(evaluation: () => Promise<unknown>): Promise<Work> {
   const run = jest.spyOn(KernelPool.prototype, 'run')
   try {
-    const {kernels} = await tf.profile(() => {
-      evaluation()
+    const {kernels} = await tf.profile(async () => {
+      await evaluation()
       return tf.scalar(0)
     })
     const launched = run.mock.calls.map(([name]) => name)

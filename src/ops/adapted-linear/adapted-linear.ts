@@ -1,14 +1,16 @@
 /**
- * A linear layer with a low-rank update:  y = x Wᵀ + bias + (x′ Aᵀ) Bᵀ.
+ * A linear layer with a low-rank update:  y = x Wᵀ + bias + s (x′ Aᵀ) Bᵀ.
  *
- * Hu et al., LoRA, arXiv 2106.09685, equation 3. Here B already contains the scale; several updates of one layer are
+ * Hu et al., LoRA, arXiv 2106.09685, equation 3. Several updates of one layer are
  * stacked along the rank; an update of a slice of the outputs has zero rows of B elsewhere. x′ is x after dropout, and x
  * itself where none is given. The update goes through the activations, not through W + BA, because that costs
  * 2 M R (in + out) operations instead of the 2 M in out of a full weight gradient.
  */
 import * as tf from '@tensorflow/tfjs-core'
+import {gpuHost} from '../../backend/gpu/current.js'
 import {defineOperation, type Inputs} from '../operation.js'
 import {timesTransposed, transposedTimes} from '../product.js'
+import {adaptedLinearOnGpu} from './adapted-linear.gpu.js'
 
 export interface LinearInputs {
   readonly x: tf.Tensor // (…, in)
@@ -17,11 +19,15 @@ export interface LinearInputs {
   readonly weightTransposed: tf.Tensor2D | null
   readonly bias: tf.Tensor1D | null // (out)
   readonly update: LowRankUpdate | null
+  /** Nobody will ask for the weight's gradient, so x need not be kept for it. */
+  readonly frozen?: boolean
 }
 
 export interface LowRankUpdate {
   readonly down: tf.Tensor2D // A (R, in)
-  readonly up: tf.Tensor2D // B (out, R), scale included
+  readonly up: tf.Tensor2D // B (out, R)
+  /** s; 1 if left out */
+  readonly scale?: number
   readonly x: tf.Tensor | null // (…, in) x after dropout; null is x
 }
 
@@ -69,6 +75,7 @@ const linear = defineOperation({
       },
     }
   },
+  gpu: adaptedLinearOnGpu,
   name: 'MambaAdaptedLinear',
   value(inputs) {
     const {down, dropped, up, weight} = typed(inputs)
@@ -82,8 +89,14 @@ const linear = defineOperation({
 })
 
 /** x (…, in) → (…, out). */
-export function adaptedLinear<T extends tf.Tensor>({bias, update, weight, weightTransposed, x}: LinearInputs): T {
+export function adaptedLinear<T extends tf.Tensor>(layer: LinearInputs): T {
+  const {bias, frozen = false, update, weight, weightTransposed, x} = layer
   const inputs: Inputs = {weight, x, ...(weightTransposed && {weightTransposed}), ...(bias && {bias})}
-  if (update) Object.assign(inputs, {down: update.down, up: update.up}, update.x && {updateX: update.x})
-  return linear(inputs)[0] as T
+  if (!update) return linear(inputs, {frozen})[0] as T
+  const {down, scale = 1, up, x: dropped} = update
+  // Shaders scale what lies between A and B; elsewhere B is scaled first.
+  const inShaders = gpuHost() !== null
+  const scaledUp = scale === 1 || inShaders ? up : tf.mul(up, scale)
+  Object.assign(inputs, {down, up: scaledUp}, dropped && {updateX: dropped})
+  return linear(inputs, inShaders ? {frozen, scale} : {frozen})[0] as T
 }

@@ -11,6 +11,7 @@ import {backend as currentBackend, reshape, sum} from '@tensorflow/tfjs-core'
 import {askKernel, launchKernel} from '../../backend/kernel-host.js'
 import {channelGroup} from '../channel-group.js'
 import {defineOperation, type Inputs, toTensors} from '../operation.js'
+import {convOnGpu} from './causal-conv.gpu.js'
 
 export interface ConvInputs {
   readonly x: tf.Tensor3D // (B, L, E)
@@ -66,6 +67,7 @@ const conv = defineOperation({
       x: () => dX, // (B, L, E)
     }
   },
+  gpu: convOnGpu,
   name: 'MambaCausalConv',
   value(inputs) {
     const {weight, x} = inputs

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import {gatherRows} from '../rows.js'
 import {defineOperation} from '../operation.js'
+import {embeddingOnGpu} from './embedding.gpu.js'
 
 const lookUp = defineOperation({
   gradient([dy], {ids, weight}) {
@@ -19,6 +20,7 @@ const lookUp = defineOperation({
       },
     }
   },
+  gpu: embeddingOnGpu,
   name: 'MambaEmbedding',
   value: ({ids, weight}) => tf.reshape(gatherRows(weight, ids), [...ids.shape, weight.shape[1] ?? 1]),
 })

@@ -2,14 +2,16 @@
  * The head and its loss in one:  loss = Σ_m [label_m ≥ 0] (logsumexp(W h_m) − (W h_m)[label_m]).
  *
  * Logits are never held whole: supervised rows go through the head a piece at a time, and the backward pass computes each
- * piece again. Rows with a negative label (−100, as in transformers) cost nothing. The sum is over rows, not the mean,
- * so that parts of one effective batch add up; it is accumulated in f64.
+ * piece again (on the GPU the forward pass computes what the gradient needs beside the loss). Rows with a negative label (−100, as in transformers) cost nothing. The sum is over rows, not the mean,
+ * so that parts of one effective batch add up; it is accumulated in f64 (in f32 on the GPU).
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {askKernel, launchKernel} from '../../backend/kernel-host.js'
 import {defineOperation, type Inputs, toTensors} from '../operation.js'
 import {gatherRows} from '../rows.js'
 import {timesTransposed, transposedTimes} from '../product.js'
+import {linearCrossEntropyOnGpu} from './linear-cross-entropy.gpu.js'
+import {supervisedRows} from './supervised-rows.js'
 
 /** Logits in one piece, at most: 32 MiB. */
 const PIECE = 8 * 2 ** 20
@@ -27,17 +29,10 @@ interface Piece {
   readonly logits: tf.Tensor2D // (m, V)
 }
 
-/** Positions of the supervised rows, and their labels. */
-function supervised(labels: tf.Tensor): {positions: Int32Array; targets: Int32Array} {
-  const all = labels.dataSync<'int32'>()
-  const positions = Int32Array.from(all.keys()).filter((row) => all[row] >= 0)
-  return {positions, targets: positions.map((row) => all[row])}
-}
-
 /** Calls `visit` for each piece of supervised rows; a piece's tensors live for that call. */
 function forEachPiece(inputs: Inputs, visit: (piece: Piece, from: number) => tf.Tensor[]): tf.Tensor[][] {
   const {hidden, labels, weight, weightTransposed} = inputs
-  const {positions, targets} = supervised(labels)
+  const {positions, targets} = supervisedRows(labels)
   const rows = Math.max(1, Math.floor(PIECE / weight.shape[0]))
   const results: tf.Tensor[][] = []
   for (let from = 0; from < positions.length; from += rows) {
@@ -76,7 +71,7 @@ const headLoss = defineOperation({
     const scale = dy.dataSync()[0]
     return {
       hidden() {
-        const {positions} = supervised(labels)
+        const {positions} = supervisedRows(labels)
         if (positions.length === 0) return tf.zerosLike(hidden)
         const parts = forEachPiece(inputs, (piece) => [tf.matMul<tf.Tensor2D>(dLogitsOf(piece, scale), weight)])
         const chosen = tf.concat2d(
@@ -94,6 +89,7 @@ const headLoss = defineOperation({
       },
     }
   },
+  gpu: linearCrossEntropyOnGpu,
   name: 'MambaLinearCrossEntropy',
   value(inputs, _settings, backend) {
     let loss = 0

@@ -1,7 +1,18 @@
-/** The meaning of RMSNorm, in TensorFlow.js operations. */
+/** The meaning of RMSNorm, alone and after an addition, in TensorFlow.js operations. */
 import * as tf from '@tensorflow/tfjs-core'
+import {type AddNormOutputs} from './add-rms-norm.js'
 
 export function rmsNormReference<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, epsilon: number): T {
   const meanSquare = tf.mean(tf.square(x), -1, true) // (…, 1)
   return tf.mul(tf.div(x, tf.sqrt(tf.add(meanSquare, epsilon))), weight)
+}
+
+export function addRmsNormReference<T extends tf.Tensor>(
+  hidden: T,
+  update: T,
+  weight: tf.Tensor1D,
+  epsilon: number,
+): AddNormOutputs<T> {
+  const sum: T = tf.add(hidden, update)
+  return {normed: rmsNormReference(sum, weight, epsilon), sum}
 }

@@ -6,6 +6,7 @@ import type * as tf from '@tensorflow/tfjs-core'
 import {backend as currentBackend, sum} from '@tensorflow/tfjs-core'
 import {launchKernel} from '../../backend/kernel-host.js'
 import {defineOperation, toTensors} from '../operation.js'
+import {normOnGpu} from './rms-norm.gpu.js'
 
 /** Rows in a work item: fixed, so that the sum behind the weight's gradient has a fixed order. */
 const BLOCK = 32
@@ -27,6 +28,7 @@ const norm = defineOperation({
     )
     return {weight: () => sum(dWeight, 0), x: () => dX}
   },
+  gpu: normOnGpu,
   name: 'MambaRmsNorm',
   value({weight, x}, {epsilon}, backend) {
     const columns = weight.size

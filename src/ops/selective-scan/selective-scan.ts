@@ -14,6 +14,7 @@ import {backend as currentBackend, sum} from '@tensorflow/tfjs-core'
 import {askKernel, launchKernel} from '../../backend/kernel-host.js'
 import {channelGroup} from '../channel-group.js'
 import {defineOperation, type Inputs, toTensors} from '../operation.js'
+import {scanOnGpu} from './selective-scan.gpu.js'
 
 export interface ScanInputs {
   /** (B, L, E) input after convolution and SiLU */
@@ -101,6 +102,7 @@ const scan = defineOperation({
       z: () => dZ, // (B, L, E)
     }
   },
+  gpu: scanOnGpu,
   name: 'MambaSelectiveScan',
   value(inputs) {
     const {batch, channels, length, states} = sizesOf(inputs)

@@ -1,0 +1,232 @@
+/**
+ * Products on matrix units: f16 operands, f32 sums, in 16×16×16 pieces that a subgroup of 32 multiplies together.
+ *
+ * Both operands of a tile are staged in workgroup memory, eight f16 at a time, in lines padded by eight f16 against bank
+ * conflicts. Operands in f32 are rounded to f16 on the way. Subgroups divide the tile (down × across) and, where the tile
+ * is too small to occupy them, the terms of the sum (deep); the latter's sums are added while the tile is stored, which
+ * goes through workgroup memory 16 rows at a time for the sake of bias, format and borders.
+ */
+import {type Shader} from '../../backend/gpu/shader.js'
+import {operandCode, readsWhole} from './operand.wgsl.js'
+import {resultCode, tileOrigin} from './result.wgsl.js'
+import {keyOf, type Operand, pairsOf, productParameters, type Program} from './tile-program.js'
+
+const SUBGROUP = 32
+const PIECE = 16
+
+export interface MatrixShape {
+  readonly rows: number
+  readonly columns: number
+  /** Terms that are staged at once */
+  readonly depth: number
+  /** How subgroups divide rows, columns and terms */
+  readonly down: number
+  readonly across: number
+  readonly deep: number
+}
+
+interface Cut extends MatrixShape {
+  readonly invocations: number
+  /** Pieces of a subgroup, down and across */
+  readonly pieces: readonly [number, number]
+  /** Vectors of four f32 in a line of the memory that results pass through */
+  readonly resultLine: number
+}
+
+function cutOf(shape: MatrixShape): Cut {
+  const {across, columns, deep, down, rows} = shape
+  const pieces = [rows / down / PIECE, columns / across / PIECE] as const
+  return {...shape, invocations: down * across * deep * SUBGROUP, pieces, resultLine: pieces[1] * 4 + 1}
+}
+
+/** Vectors of eight f16 in a line of a staged tile, padding included. */
+const lineOf = (along: boolean, extent: number, depth: number): number => (along ? depth : extent) / 8 + 1
+
+function tileVectors(along: boolean, extent: number, depth: number): number {
+  return (along ? extent : depth) * lineOf(along, extent, depth)
+}
+
+/** Bytes of workgroup memory that the shape takes with the operands' layouts. */
+export function matrixBytes(shape: MatrixShape, kind: Program['kind']): number {
+  const {across, deep, depth, down, resultLine} = cutOf(shape)
+  const tiles = tileVectors(kind !== 'TN', shape.rows, depth) + tileVectors(kind === 'NT', shape.columns, depth)
+  return 16 * Math.max(tiles, down * across * deep * PIECE * resultLine)
+}
+
+/** `divided` sums are stored in parts: an unfinished result for each z of the grid. */
+export function matrixProduct(program: Program, shape: MatrixShape, divided: boolean): Shader {
+  const {across, columns, deep, depth, down, rows} = shape
+  const cut = `${rows}x${columns}x${depth}/${down}x${across}x${deep}`
+  return {
+    code: () => matrixCode(program, cutOf(shape), divided),
+    key: `${keyOf(program)}@${cut}${divided ? ':parts' : ''}`,
+    name: 'matrix product on matrix units',
+  }
+}
+
+function matrixCode(program: Program, cut: Cut, divided: boolean): string {
+  const {columns, deep, depth, down, invocations, rows} = cut
+  const pairs = pairsOf(program)
+  const operands = pairs.flat()
+  const [[left]] = pairs
+  return `enable f16;
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
+diagnostic(off, chromium.subgroup_matrix_uniformity);
+${productParameters(program)}
+${operands.map((operand, slot) => operandCode(operand, slot, 'halves')).join('\n')}
+${resultCode(program, operands.length)}
+// Eight f16 of the left tile, then of the right one, in an element; in the end four f32 of results.
+const RIGHT = ${tileVectors(left.along, rows, depth)}u;
+var<workgroup> staged: array<vec4<u32>, ${matrixBytes(cut, program.kind) / 16}>;
+@compute @workgroup_size(${invocations})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32) {
+  ${tileOrigin(program, [rows, columns])}
+  let subgroup = thread / ${SUBGROUP}u;
+  let deep = subgroup % ${deep}u;
+  let down = subgroup / ${deep}u % ${down}u;
+  let across = subgroup / ${deep * down}u;
+  ${eachPiece(cut, (i, j) => `var sum_${i}_${j}: subgroup_matrix_result<f32, 16, 16>;`).join('\n  ')}
+  ${sumLoop(cut, pairs[0], divided ? 'span' : 'all')}
+  ${pairs.length > 1 ? sumLoop(cut, pairs[1], divided ? 'first' : 'all') : ''}
+  ${storeTile(cut)}
+}
+`
+}
+
+function eachPiece({pieces: [down, across]}: Cut, code: (i: number, j: number) => string): string[] {
+  return Array.from({length: down * across}, (_, p) => code(Math.floor(p / across), p % across))
+}
+
+/** Adds the products of one pair: all terms, those of this part, or all terms in the first part only. */
+function sumLoop(cut: Cut, pair: readonly [Operand, Operand], terms: 'all' | 'span' | 'first'): string {
+  const {columns, depth, rows} = cut
+  const [left, right] = pair
+  const length = left.along ? `${left.columns}u` : left.lines
+  const checked = !left.along || left.columns % depth !== 0
+  const from = terms === 'span' ? 'group.z * params.span' : '0u'
+  const to = {
+    all: length,
+    first: `select(0u, ${length}, group.z == 0u)`,
+    span: `min(${length}, (group.z + 1u) * params.span)`,
+  }
+  const stages = [
+    stage(left, '0u', rows, 'origin_m', cut, checked ? length : null),
+    stage(right, 'RIGHT', columns, 'origin_n', cut, checked ? length : null),
+  ]
+  return `{
+  ${stages.flatMap(({before}) => before).join('\n  ')}
+  let last = ${to[terms]};
+  for (var k = ${from}; k < last; k += ${depth}u) {
+    ${stages.flatMap(({load}) => load).join('\n    ')}
+    workgroupBarrier();
+    ${stages.flatMap(({store}) => store).join('\n    ')}
+    workgroupBarrier();
+    ${multiply(left.along, right.along, cut).join('\n    ')}
+  }
+  }`
+}
+
+interface Stage {
+  /** Once, before the loop */
+  readonly before: string[]
+  readonly load: string[]
+  readonly store: string[]
+}
+
+/** How the invocations together bring one operand's part of a tile into workgroup memory. */
+function stage(operand: Operand, start: string, extent: number, origin: string, cut: Cut, terms: string | null): Stage {
+  const {depth, invocations} = cut
+  const {along, columns, lines, name} = operand
+  const vectors = (along ? depth : extent) / 8
+  const chunks = (along ? extent : depth) * vectors
+  const whole = readsWhole(operand, 'halves')
+  const result: Stage = {before: [], load: [], store: []}
+  for (let c = 0; c * invocations < chunks; c++) {
+    const id = `${name}_${c}`
+    const term = along ? `k + vector_${id} * 8u` : `k + line_${id}`
+    const other = along ? `${origin} + line_${id}` : `${origin} + vector_${id} * 8u`
+    const full = (c + 1) * invocations <= chunks
+    const chunk = `thread + ${c * invocations}u`
+    result.before.push(
+      `let chunk_${id} = ${full ? chunk : `min(${chunk}, ${chunks - 1}u)`};`,
+      `let line_${id} = chunk_${id} / ${vectors}u;`,
+      `let vector_${id} = chunk_${id} % ${vectors}u;`,
+    )
+    if (whole) {
+      // Beyond the border of the result a neighbour is read instead: what it makes is not stored.
+      const line = along ? `min(${other}, ${lines} - 1u)` : `line_${id}`
+      const column = along ? `vector_${id} * 8u` : `min(${other}, ${columns - 8}u)`
+      const advance = along ? 'k' : `k * params.${name}_stride`
+      const read = `take_${name}(at_${id} + ${advance})`
+      result.before.push(`let at_${id} = params.${name}_offset + ${line} * params.${name}_stride + ${column};`)
+      if (terms) result.load.push(`var v_${id} = vec4<u32>(); if (${term} < ${terms}) { v_${id} = ${read}; }`)
+      else result.load.push(`let v_${id} = ${read};`)
+    } else {
+      result.load.push(`let v_${id} = read_${name}(${along ? `${other}, ${term}` : `${term}, ${other}`});`)
+    }
+    const put = `staged[${start} + line_${id} * ${vectors + 1}u + vector_${id}] = v_${id};`
+    result.store.push(full ? put : `if (thread < ${chunks - c * invocations}u) { ${put} }`)
+  }
+  return result
+}
+
+/** The sums of a subgroup over what is staged. */
+function multiply(leftAlong: boolean, rightAlong: boolean, cut: Cut): string[] {
+  const {across, columns, deep, depth, down, pieces, rows} = cut
+  const code: string[] = []
+  for (let step = 0; step < depth / PIECE / deep; step++) {
+    const terms = `(${step * deep}u + deep) * ${PIECE}u`
+    const load = (side: 'left' | 'right', along: boolean, extent: number, first: string, piece: number): string => {
+      const line = lineOf(along, extent, depth)
+      const lines = along ? `(${first} + ${piece * PIECE}u)` : terms
+      const vector = along ? `${terms} / 8u` : `(${first} + ${piece * PIECE}u) / 8u`
+      const order = along === (side === 'left') ? 'row_major' : 'col_major'
+      const type = `subgroup_matrix_${side}<f16, 16, 16>`
+      return `let ${side}_${piece} = subgroupMatrixLoad<${type}, ${order}>(&staged, ${side === 'left' ? '0u' : 'RIGHT'} + ${lines} * ${line}u + ${vector}, ${line}u);`
+    }
+    code.push('{')
+    for (let i = 0; i < pieces[0]; i++) code.push(load('left', leftAlong, rows, `down * ${rows / down}u`, i))
+    for (let j = 0; j < pieces[1]; j++) {
+      code.push(load('right', rightAlong, columns, `across * ${columns / across}u`, j))
+    }
+    code.push(
+      ...eachPiece(
+        cut,
+        (i, j) => `sum_${i}_${j} = subgroupMatrixMultiplyAccumulate(left_${i}, right_${j}, sum_${i}_${j});`,
+      ),
+      '}',
+    )
+  }
+  return code
+}
+
+/** Sixteen rows of every subgroup at a time pass through workgroup memory. */
+function storeTile(cut: Cut): string {
+  const {across, columns, deep, down, invocations, pieces, resultLine, rows} = cut
+  const quads = pieces[1] * 4
+  const band = PIECE * quads
+  const total = down * across * band
+  const block = PIECE * resultLine
+  const pass = (i: number): string => {
+    const put = Array.from(
+      {length: pieces[1]},
+      (_, j) =>
+        `subgroupMatrixStore<row_major>(&staged, subgroup * ${block}u + ${j * 4}u, sum_${i}_${j}, ${resultLine}u);`,
+    )
+    return `workgroupBarrier();
+  ${put.join('\n  ')}
+  workgroupBarrier();
+  for (var e = thread; e < ${total}u; e += ${invocations}u) {
+    let place = e / ${band}u;
+    let row = e % ${band}u / ${quads}u;
+    let quad = e % ${quads}u;
+    let at = place * ${deep * block}u + row * ${resultLine}u + quad;
+    let value = ${Array.from({length: deep}, (_, s) => `bitcast<vec4<f32>>(staged[at + ${s * block}u])`).join(' + ')};
+    emit(group.z, origin_m + place % ${down}u * ${rows / down}u + ${i * PIECE}u + row,
+      origin_n + place / ${down}u * ${columns / across}u + quad * 4u, value);
+  }`
+  }
+  return Array.from({length: pieces[0]}, (_, i) => pass(i)).join('\n  ')
+}

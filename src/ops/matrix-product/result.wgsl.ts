@@ -1,0 +1,55 @@
+/** What every product does with its sums: which tile a workgroup makes, and how four neighbouring results are stored. */
+import {binding, FLAT_WORKGROUP, flatGrid, type Grid} from '../../backend/gpu/shader.js'
+import {type Program, sizesOf} from './tile-program.js'
+
+/**
+ * Rows of tiles that are worked through together, column by column, so that workgroups that run at the same time share
+ * both operands in the cache: 16 rows and some 16 columns of tiles are on a large device at once.
+ */
+const BAND = 16
+
+/** Workgroups for tiles of the given size; parts of a divided sum lie along z. */
+export function tileGrid(rows: number, columns: number, tile: readonly [number, number], parts: number): Grid {
+  const [x, y] = flatGrid(Math.ceil(rows / tile[0]) * Math.ceil(columns / tile[1]))
+  return [x, y, parts]
+}
+
+/** Statements that set `origin_m` and `origin_n` to the first row and column of this workgroup's tile, or return. */
+export function tileOrigin(program: Program, tile: readonly [number, number]): string {
+  const {m} = sizesOf(program)
+  const across = Math.ceil(program.columns / tile[1])
+  return `let tile = ${FLAT_WORKGROUP};
+  let tiles_m = (${m} + ${tile[0] - 1}u) / ${tile[0]}u;
+  if (tile >= tiles_m * ${across}u) { return; }
+  let band = tile / ${BAND * across}u * ${BAND}u;
+  let in_band = tile % ${BAND * across}u;
+  let height = min(${BAND}u, tiles_m - band);
+  let origin_m = (band + in_band % height) * ${tile[0]}u;
+  let origin_n = in_band / height * ${tile[1]}u;`
+}
+
+/**
+ * Bindings of bias and result, and `emit(part, row, column, value)`, which scales, adds the bias and stores what lies
+ * inside of the result. Columns come in fours, from a multiple of four.
+ */
+export function resultCode(program: Program, slot: number): string {
+  const {bias, columns, output} = program
+  const {m} = sizesOf(program)
+  const whole = columns % 4 === 0
+  const width = whole ? 4 : 1
+  const code = bias ? [binding({binding: slot, format: 'f32', name: 'bias', width})] : []
+  code.push(binding({binding: slot + (bias ? 1 : 0), format: output, name: 'y', output: true, width}))
+  const add = (index: string): string => (bias ? ` + load_bias(${index})` : '')
+  const store = whole
+    ? `store_y((line + column) / 4u, value${add('column / 4u')});`
+    : `for (var i = 0u; i < 4u; i++) {
+    if (column + i < ${columns}u) { store_y(line + column + i, value[i]${add('column + i')}); }
+  }`
+  code.push(`fn emit(part: u32, row: u32, column: u32, sum: vec4<f32>) {
+  if (row >= ${m} || column >= ${columns}u) { return; }
+  let line = (part * ${m} + row) * ${columns}u;
+  let value = sum * params.scale;
+  ${store}
+}`)
+  return code.join('\n')
+}

@@ -1,0 +1,69 @@
+/** What the backward scan writes (equations: selective-scan-backward.wgsl.ts): of each tile, and at the end. */
+import {channelOf} from './scan-form.wgsl.js'
+import {type ScanPlan} from './scan-plan.js'
+import {sumsAt} from './scan-sums.wgsl.js'
+import {channelItems, forItems, range, readFour, stagedAt} from './scan-tiles.wgsl.js'
+import {KINDS, matrixNumbers, sumsAtOnce, type Wanted} from './scan-walk-back.wgsl.js'
+
+const LN_2 = '0.6931471805599453'
+
+/** The gradients of a tile that has been walked back, from the sums. */
+export function finishTile(wanted: Wanted, plan: ScanPlan): string {
+  if (wanted === 'parameters') {
+    const sum = (i: number): string => `let at = ${stagedAt(plan)}; d_skip += ${readFour('upstream', 'at')} * x_${i};`
+    return forItems(channelItems(plan), plan, sum)
+  }
+  const column = 'first_channel + place * 4u'
+  const gradients = forItems(
+    channelItems(plan),
+    plan,
+    (i) => `let at = ${stagedAt(plan)}; let skip = read_d(${column});
+      let dx = ${sumsAt(0, KINDS, plan)};
+      let dt = ${LN_2} * ${sumsAt(1, KINDS, plan)} + dx * x_${i};
+      let value = ${sumsAt(2, KINDS, plan)} + skip * x_${i};
+      let step_size = vec4<f32>(drives[at].x, drives[at + 1u].x, drives[at + 2u].x, drives[at + 3u].x);
+      put_du(sequence, start + step, ${column}, dx * step_size + skip * ${readFour('upstream', 'at')});
+      put_ddelta(sequence, start + step, ${column}, dt * slope_delta_${i});
+      put_dz(sequence, start + step, ${column}, value * slope_z_${i});`,
+  )
+  return sumsAtOnce(plan) ? gradients : `${gradients}\n${putPartials(plan)}`
+}
+
+/** This group's dB and dC: (groups, B, L, state lane, matrix, state of the lane). */
+function putPartials(plan: ScanPlan): string {
+  const {lanes, tile, width} = plan
+  const numbers = matrixNumbers(plan)
+  const parts = range(lanes / width).map((i) => `matrix_sums[${i * tile * numbers}u + item]`)
+  return `for (var item = lane; item < ${tile * numbers}u; item += ${lanes}u) {
+    let step = start + item / ${numbers}u;
+    if (step < params.length) {
+      partials[((group.x * groups.y + sequence) * params.length + step) * ${numbers}u + item % ${numbers}u] = ${parts.join(' + ')};
+    }
+  }`
+}
+
+/** dH0: what is carried beyond the first step. */
+export function firstStates(plan: ScanPlan): string {
+  return range(plan.channelsPerLane)
+    .map((p) => `write_dh0(sequence, ${channelOf(p, plan)}, state_lane, ordered(carry_${p}, order));`)
+    .join('\n')
+}
+
+/** dA and dD of this sequence. Lanes that are a step's items apart hold the same channels. */
+export function parameterSums(plan: ScanPlan): string {
+  const {perStep} = channelItems(plan)
+  const rates = range(plan.channelsPerLane).map(
+    (p) => `write_da(sequence, ${channelOf(p, plan)}, state_lane, ordered(d_rate_${p}, order));`,
+  )
+  return `${rates.join('\n')}
+  skips[lane] = d_skip;
+  workgroupBarrier();
+  if (lane < ${perStep}u) {
+    var total: vec4<f32>;
+    for (var other = lane; other < ${plan.lanes}u; other += ${perStep}u) { total += skips[other]; }
+    for (var i = 0u; i < 4u; i++) {
+      let channel = first_channel + lane * 4u + i;
+      if (channel < ${plan.channels}u) { dd[sequence * ${plan.channels}u + channel] = total[i]; }
+    }
+  }`
+}

@@ -1,0 +1,67 @@
+/** What the forward and the backward shader of the selective scan have in common besides tiles and sums. */
+import {type Format} from '../../backend/gpu/shader.js'
+import {type ScanPlan} from './scan-plan.js'
+import {type Rows} from './scan-tiles.wgsl.js'
+
+/** What the code is made for. */
+export interface ScanForm {
+  readonly batch: number
+  readonly channels: number
+  readonly states: number
+  readonly u: Format
+  readonly delta: Format
+  readonly b: Format
+  readonly c: Format
+  readonly z: Format
+  /** null where the first state is zero */
+  readonly h0: Format | null
+  /** How y, and the gradients of u, delta and z, are stored */
+  readonly stored: Format
+}
+
+/** L, then where the rows of b, c and z lie. */
+export const SCAN_PARAMETERS = ['length', 'b_offset', 'b_stride', 'c_offset', 'c_stride', 'z_offset', 'z_stride']
+
+/** The rows that a tile is made of. */
+export function scanRows({
+  b,
+  c,
+  channels,
+  delta,
+  states,
+  u,
+  z,
+}: ScanForm): Record<'u' | 'delta' | 'b' | 'c' | 'z', Rows> {
+  return {
+    b: {columns: states, format: b, name: 'b', slot: 2, strided: true},
+    c: {columns: states, format: c, name: 'c', slot: 3, strided: true},
+    delta: {columns: channels, format: delta, name: 'delta', slot: 1},
+    u: {columns: channels, format: u, name: 'u', slot: 0},
+    z: {columns: channels, format: z, name: 'z', slot: 4, strided: true},
+  }
+}
+
+/** Names the code by all that it depends on; the batch only has a part in choosing the plan. */
+export function keyOf(form: ScanForm, plan: ScanPlan, ...rest: unknown[]): string {
+  return JSON.stringify([{...form, batch: 0}, plan, ...rest])
+}
+
+/** Constants of a lane, which every main function begins with. */
+export function laneConstants({groupChannels, stateLanes}: ScanPlan): string {
+  return `let state_lane = lane % ${stateLanes}u;
+  let channel_lane = lane / ${stateLanes}u;
+  let sequence = group.y;
+  let first_channel = group.x * ${groupChannels}u;`
+}
+
+/** The number of channel p of this lane. */
+export const channelOf = (p: number, {channelLanes}: ScanPlan): string =>
+  `(first_channel + ${p * channelLanes}u + channel_lane)`
+
+/** Where a lane's states of channel p are kept that it had before the first step of an interval. */
+export function checkpointAt(p: number, interval: string, plan: ScanPlan): string {
+  const row = `sequence * ((params.length - 1u) / ${plan.interval}u + 1u) + ${interval}`
+  return `((${row}) * ${plan.channels}u + ${channelOf(p, plan)}) * ${plan.stateLanes}u + state_lane`
+}
+
+export const LOG2_E = '1.4426950408889634'
