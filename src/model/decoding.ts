@@ -18,13 +18,15 @@ export interface Decoding extends Sampling {
 }
 
 interface Step {
-  readonly logits: Float32Array // (V)
+  readonly logits: tf.Tensor // (1, 1, V), after the last of the ids
   readonly state: ModelState
 }
 
-function advance(model: LanguageModel, sites: Sites, ids: readonly number[], before: ModelState | null): Step {
-  const [last, ...rest] = tf.tidy(() => {
-    const {hidden, state} = forward(model, sites, tf.tensor2d([...ids], [1, ids.length], 'int32'), before)
+/** Reads some more ids; what `before` holds is freed. */
+function advance(model: LanguageModel, sites: Sites, ids: readonly number[], before: Step | null): Step {
+  const [logits, ...rest] = tf.tidy(() => {
+    const idsOfPiece = tf.tensor2d([...ids], [1, ids.length], 'int32')
+    const {hidden, state} = forward(model, sites, idsOfPiece, {state: before?.state ?? null}) // (1, L, d)
     const tail = tf.slice3d(hidden, [0, ids.length - 1, 0], [1, 1, hidden.shape[2]]) // (1, 1, d)
     return [logitsOf(model, tail), ...state.flatMap(({scan, window}) => [scan, window])]
   })
@@ -32,40 +34,40 @@ function advance(model: LanguageModel, sites: Sites, ids: readonly number[], bef
     scan: rest[2 * layer],
     window: rest[2 * layer + 1],
   }))
-  const logits = last.dataSync<'float32'>()
-  last.dispose()
-  disposeState(before)
+  release(before)
   return {logits, state}
 }
 
-function disposeState(state: ModelState | null): void {
-  for (const layer of state ?? []) tf.dispose([layer.scan, layer.window])
+function release(step: Step | null): void {
+  step?.logits.dispose()
+  for (const {scan, window} of step?.state ?? []) tf.dispose([scan, window])
 }
 
 /**
  * Yields new tokens as they are made; the end token is yielded too. The prompt must not be empty.
  * Stopping the iteration early frees the state.
  */
-export function* decode(
+export async function* decode(
   model: LanguageModel,
   sites: Sites,
   prompt: readonly number[],
   {eosId, maxNewTokens, ...sampling}: Decoding,
   random: RandomStream,
-): Generator<number, void, void> {
-  let state: ModelState | null = null
-  let logits: Float32Array = new Float32Array()
+): AsyncGenerator<number, void, void> {
+  let step: Step | null = null
   try {
     for (let from = 0; from < prompt.length; from += PROMPT_PIECE) {
-      ;({logits, state} = advance(model, sites, prompt.slice(from, from + PROMPT_PIECE), state))
+      step = advance(model, sites, prompt.slice(from, from + PROMPT_PIECE), step)
     }
-    for (let made = 0; made < maxNewTokens; made++) {
+    for (let made = 0; step && made < maxNewTokens; made++) {
+      const logits = await step.logits.data<'float32'>() // waits for the device
+      step.logits.dispose()
       const token = chooseToken(logits, sampling, random)
       yield token
       if (token === eosId || made + 1 === maxNewTokens) return
-      ;({logits, state} = advance(model, sites, [token], state))
+      step = advance(model, sites, [token], step)
     }
   } finally {
-    disposeState(state)
+    release(step)
   }
 }

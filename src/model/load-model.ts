@@ -1,15 +1,15 @@
 /**
- * A checkpoint directory → a model on the device. Tensors are read one at a time; names, shapes and values are checked,
- * and every fault is reported at once.
+ * A checkpoint directory → a model on the device. Tensors are read one at a time, on the GPU a piece at a time; names,
+ * shapes and values are checked, and every fault is reported at once.
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {type ModelFiles} from '../checkpoint/model-directory.js'
-import {readTensorFloat32, type TensorEntry} from '../checkpoint/safetensors.js'
+import {type TensorEntry} from '../checkpoint/safetensors.js'
 import {type Fault, FileError} from '../errors.js'
-import {type MambaConfig} from './config.js'
 import {type LanguageModel} from './language-model.js'
+import {loadParameter} from './load-parameter.js'
 import {checkTensors, configOf} from './model-files.js'
-import {checkpointName, EMBEDDINGS, HEAD, parameterShapes, projections} from './parameters.js'
+import {matrixNames, parameterShapes} from './parameters.js'
 import {Weights} from './weights.js'
 
 /** Reads all weights to the device. `report` hears how many tensors of how many are there. */
@@ -19,34 +19,29 @@ export async function loadModel(
 ): Promise<LanguageModel> {
   const config = configOf(files)
   checkTensors(files, config)
-  const names = [...parameterShapes(config).keys()]
+  const shapes = parameterShapes(config)
+  const matrices = matrixNames(config)
   const tensors = new Map<string, tf.Tensor>()
   const weights = new Weights(tensors)
   const faults: Fault[] = []
   try {
-    for (const name of names) {
-      const values = await readTensorFloat32(files.tensors.get(name) as TensorEntry)
-      const bad = values.findIndex((value) => !Number.isFinite(value))
-      if (bad >= 0) faults.push({message: `value ${bad} is ${values[bad]}`, where: name})
-      tensors.set(name, tf.keep(tf.tensor(values, files.tensors.get(name)?.shape as number[])))
-      report(tensors.size, names.length)
+    for (const name of shapes.keys()) {
+      const entry = files.tensors.get(name) as TensorEntry
+      const {faults: found, tensor} = await loadParameter(entry, matrices.has(name))
+      tensors.set(name, tf.keep(tensor))
+      faults.push(...found.map((message) => ({message, where: name})))
+      report(tensors.size, shapes.size)
     }
     if (faults.length > 0) {
-      throw new FileError(`The weights in ${files.directory} are damaged: some are not finite.`, {
+      throw new FileError(`The weights in ${files.directory} cannot be used as they are.`, {
         faults,
-        hint: 'Fetch the checkpoint again.',
+        hint: 'Fetch the checkpoint again; for values that f16 cannot hold, set model.dtype: f32.',
       })
     }
-    weights.keepTransposed(matrixNames(config))
+    weights.keepTransposed(matrices)
     return {config, weights}
   } catch (error) {
     weights.dispose()
     throw error
   }
-}
-
-function matrixNames(config: MambaConfig): string[] {
-  const layers = Array.from({length: config.layers}, (_, layer) => `layers.${layer}.mixer`)
-  const names = layers.flatMap((site) => projections(config).map(([name]) => checkpointName(site, `${name}.weight`)))
-  return [...names, config.tied ? EMBEDDINGS : HEAD]
 }

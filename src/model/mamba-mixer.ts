@@ -56,7 +56,8 @@ export function mambaMixer(
   const u = conv.y // (B, L, E)
   const [dt, b, c] = splitColumns(sites.linear(`${site}.x_proj`, u), [timeStepRank, states, states]) // (B, L, R), 2 × (B, L, N)
   const delta = sites.linear(`${site}.dt_proj`, dt) // (B, L, E)
-  const a = tf.neg<tf.Tensor2D>(tf.exp(parameter<tf.Tensor2D>('A_log'))) // (E, N)
+  const aLog = parameter<tf.Tensor2D>('A_log') // (E, N)
+  const a = weights.derivedFrom(checkpointName(site, 'A_log'), aLog, (value) => tf.neg(tf.exp(value))) // (E, N)
   const scan = sites.scan(
     layer,
     {a, b, c, d: parameter<tf.Tensor1D>('D'), delta, h0: state?.scan ?? null, u, z},

@@ -42,3 +42,10 @@ export function parameterShapes(config: MambaConfig): ReadonlyMap<string, readon
   if (!tied) shapes.set(HEAD, [vocabulary, hidden])
   return shapes
 }
+
+/** The frozen matrices: each is multiplied by, or rows are taken from it, and nothing else. */
+export function matrixNames(config: MambaConfig): ReadonlySet<string> {
+  const layers = Array.from({length: config.layers}, (_, layer) => `layers.${layer}.mixer`)
+  const names = layers.flatMap((site) => projections(config).map(([name]) => checkpointName(site, `${name}.weight`)))
+  return new Set([...names, EMBEDDINGS, ...(config.tied ? [] : [HEAD])])
+}

@@ -40,7 +40,14 @@ export function baseSites(weights: Weights): Sites {
       const biasName = checkpointName(name, 'bias')
       const bias = weights.has(biasName) ? (weights.get(biasName) as tf.Tensor1D) : null
       const [first = null, ...others] = stackTerms(terms, weight.shape[0])
-      const y = adaptedLinear<tf.Tensor3D>({bias, update: first, weight, weightTransposed: transposed, x})
+      const y = adaptedLinear<tf.Tensor3D>({
+        bias,
+        frozen: !(weight instanceof tf.Variable),
+        update: first,
+        weight,
+        weightTransposed: transposed,
+        x,
+      })
       // Updates with dropout of their own cannot share one product with the rest.
       return others.reduce((sum, update) => tf.add(sum, lowRank(update, x)), y)
     },
@@ -50,27 +57,36 @@ export function baseSites(weights: Weights): Sites {
 }
 
 /** (x′ Aᵀ) Bᵀ alone: the down product as a linear layer, the up product as another. */
-function lowRank({down, up, x: dropped}: LowRankUpdate, x: tf.Tensor3D): tf.Tensor3D {
+function lowRank({down, scale = 1, up, x: dropped}: LowRankUpdate, x: tf.Tensor3D): tf.Tensor3D {
   const plain = {bias: null, update: null, weightTransposed: null}
   const inner = adaptedLinear<tf.Tensor3D>({...plain, weight: down, x: dropped ?? x}) // (B, L, R)
-  return adaptedLinear<tf.Tensor3D>({...plain, weight: up, x: inner}) // (B, L, out)
+  return adaptedLinear<tf.Tensor3D>({...plain, weight: scale === 1 ? up : tf.mul(up, scale), x: inner}) // (B, L, out)
 }
 
-/** Terms that read the same x become one: A stacked along the rank, B scaled and placed at its rows. */
+/**
+ * Terms that read the same x become one: A stacked along the rank, B placed at its rows. A scale that they share stays
+ * apart; else each B is scaled by its own.
+ */
 function stackTerms(terms: readonly LowRankTerm[], outputs: number): LowRankUpdate[] {
   const groups = new Map<tf.Tensor3D | null, LowRankTerm[]>()
   for (const term of terms) groups.set(term.dropped, [...(groups.get(term.dropped) ?? []), term])
-  return [...groups].map(([x, group]) => ({
+  return [...groups].map(([x, group]) => stack(x, group, outputs))
+}
+
+function stack(x: tf.Tensor3D | null, group: readonly LowRankTerm[], outputs: number): LowRankUpdate {
+  const shared = group.every(({scale}) => scale === group[0].scale) ? group[0].scale : null
+  return {
     down: concatenate(
       group.map(({down}) => down),
       0,
     ), // (R, in)
     up: concatenate(
-      group.map((term) => placed(term, outputs)),
+      group.map((term) => placed(shared === null ? term : {...term, scale: 1}, outputs)),
       1,
     ), // (out, R)
+    scale: shared ?? 1,
     x,
-  }))
+  }
 }
 
 function concatenate(parts: tf.Tensor2D[], axis: 0 | 1): tf.Tensor2D {

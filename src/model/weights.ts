@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {prefersTransposedCopies} from '../ops/product.js'
+import {unrecorded} from '../ops/tape.js'
 
 export interface Matrix {
   readonly weight: tf.Tensor2D // (out, in)
@@ -12,6 +13,7 @@ export interface Matrix {
 
 export class Weights {
   private readonly transposes = new Map<string, tf.Tensor2D>()
+  private readonly derived = new Map<string, tf.Tensor>()
 
   constructor(private readonly tensors: ReadonlyMap<string, tf.Tensor>) {}
 
@@ -34,6 +36,20 @@ export class Weights {
     return {transposed: this.transposes.get(name) ?? null, weight: this.get(name) as tf.Tensor2D}
   }
 
+  /**
+   * What `derive` makes of a frozen tensor, computed once and kept; of a variable and of any other value it is computed
+   * each time, so that gradients go through it.
+   */
+  derivedFrom<T extends tf.Tensor>(name: string, value: T, derive: (value: T) => T): T {
+    if (value instanceof tf.Variable || value !== this.tensors.get(name)) return derive(value)
+    let result = this.derived.get(name) as T | undefined
+    if (!result) {
+      result = unrecorded(() => tf.keep(derive(value)))
+      this.derived.set(name, result)
+    }
+    return result
+  }
+
   /** Keeps a transposed copy of these matrices where the device multiplies faster by it. They must not change after. */
   keepTransposed(names: Iterable<string>): void {
     if (!prefersTransposedCopies()) return
@@ -43,7 +59,10 @@ export class Weights {
   }
 
   dispose(): void {
-    for (const tensor of [...this.tensors.values(), ...this.transposes.values()]) tensor.dispose()
+    for (const kept of [this.tensors, this.transposes, this.derived]) {
+      for (const tensor of kept.values()) tensor.dispose()
+    }
     this.transposes.clear()
+    this.derived.clear()
   }
 }

@@ -2,12 +2,13 @@
  * The adapters of one run, attached together: their trained variables on the device and the sites they form around a
  * model. Variables are named `adapters.<index>.<name of the method's parameter>`; that is also their name in files.
  */
-import * as tf from '@tensorflow/tfjs-core'
+import type * as tf from '@tensorflow/tfjs-core'
 import {RandomStream} from '../data/random.js'
 import {type Fault, MismatchError, RecipeError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
 import {baseSites, type Sites} from '../model/sites.js'
 import {type Weights} from '../model/weights.js'
+import {ParameterArena} from '../ops/adamw/parameter-arena.js'
 import {type ParameterSpec, type ParameterValues} from './method.js'
 import {type AdapterSettings, methodOf} from './registry.js'
 
@@ -46,6 +47,7 @@ export class AdapterSet {
   private constructor(
     private readonly config: MambaConfig,
     private readonly entries: readonly Entry[],
+    private readonly arena: ParameterArena,
   ) {
     this.variables = new Map(
       entries.flatMap(({parameters}, index) =>
@@ -75,16 +77,21 @@ export class AdapterSet {
     valuesOf: (name: string, spec: ParameterSpec) => Float32Array,
   ): AdapterSet {
     parameterSpecs(settings, config) // reports the faults of all entries before anything is made
+    const named = settings.map((entry, index) =>
+      [...methodOf(entry).parameters(entry, config)].map(([name, spec]) => ({
+        name,
+        shape: spec.shape,
+        values: valuesOf(fullName(index, name), spec),
+      })),
+    )
+    const arena = ParameterArena.create(named.flat())
+    const variables = arena.variables.values()
     const entries = settings.map((entry, index): Entry => {
-      const parameters = new Map<string, tf.Variable>()
-      for (const [name, spec] of methodOf(entry).parameters(entry, config)) {
-        const first = tf.tensor(valuesOf(fullName(index, name), spec), [...spec.shape])
-        parameters.set(name, tf.variable(first))
-        first.dispose()
-      }
+      // `variables` goes on from entry to entry.
+      const parameters = new Map(named[index].map(({name}) => [name, variables.next().value as tf.Variable]))
       return {parameters, settings: entry}
     })
-    return new AdapterSet(config, entries)
+    return new AdapterSet(config, entries, arena)
   }
 
   get settings(): readonly AdapterSettings[] {
@@ -106,17 +113,16 @@ export class AdapterSet {
   }
 
   /** The present values, for saving. Waits for the device. */
-  values(): ReadonlyMap<string, ParameterValues> {
-    return new Map(
-      [...this.variables].map(([name, variable]) => [
-        name,
-        {shape: variable.shape, values: variable.dataSync<'float32'>().slice()},
-      ]),
-    )
+  async values(): Promise<ReadonlyMap<string, ParameterValues>> {
+    const entries = [...this.variables].map(async ([name, variable]) => {
+      const values = (await variable.data<'float32'>()).slice()
+      return [name, {shape: variable.shape, values}] as const
+    })
+    return new Map(await Promise.all(entries))
   }
 
   dispose(): void {
-    for (const variable of this.variables.values()) variable.dispose()
+    this.arena.dispose()
   }
 }
 

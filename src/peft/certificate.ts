@@ -48,20 +48,29 @@ export interface Compared {
   readonly loss: number
 }
 
-function run(model: LanguageModel, sites: Sites, batch: Batch): Compared {
+async function run(model: LanguageModel, sites: Sites, batch: Batch): Promise<Compared> {
   const [logits, loss] = tf.tidy(() => {
     const shape: [number, number] = [batch.rows, batch.length]
     const {hidden} = forward(model, sites, tf.tensor2d(batch.ids, shape, 'int32')) // (B, L, d)
     return [logitsOf(model, hidden), summedLoss(model, hidden, tf.tensor2d(batch.labels, shape, 'int32'))]
   })
-  const compared = {logits: logits.dataSync<'float32'>().slice(), loss: loss.dataSync()[0]}
-  tf.dispose([logits, loss])
-  return compared
+  try {
+    const [allLogits, [sum]] = await Promise.all([logits.data<'float32'>(), loss.data()]) // waits for the device
+    return {logits: allLogits.slice(), loss: sum}
+  } finally {
+    tf.dispose([logits, loss])
+  }
 }
 
 /** One side's answers to all batches; kept on the host so that only one model is on the device at a time. */
-export function answers(model: LanguageModel, sites: Sites, batches: readonly Batch[]): readonly Compared[] {
-  return batches.map((batch) => run(model, sites, batch))
+export async function answers(
+  model: LanguageModel,
+  sites: Sites,
+  batches: readonly Batch[],
+): Promise<readonly Compared[]> {
+  const all: Compared[] = []
+  for (const batch of batches) all.push(await run(model, sites, batch))
+  return all
 }
 
 /** The three sides' answers to the same batches. */

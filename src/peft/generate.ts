@@ -49,7 +49,7 @@ export async function generate(
     if (piece !== '') onText(piece)
   }
   const decoding = {...sampling, eosId: tokenizer.eosId, maxNewTokens}
-  for (const token of decode(model, sites, promptIds, decoding, new RandomStream(seed, 'generate'))) {
+  for await (const token of decode(model, sites, promptIds, decoding, new RandomStream(seed, 'generate'))) {
     await setImmediate() // let the terminal repaint and signals arrive
     if (signal?.aborted) throw new InterruptedError('Stopped while generating.')
     generated.push(token)

@@ -115,14 +115,16 @@ async function answersOf(
 ): Promise<(readonly Compared[])[]> {
   const model = await loadModel(files)
   try {
-    return attachables.map(({settings, values}) => {
+    const all: (readonly Compared[])[] = []
+    for (const {settings, values} of attachables) {
       const adapters = AdapterSet.restore(settings, model.config, values)
       try {
-        return answers(model, adapters.sites(model.weights), batches)
+        all.push(await answers(model, adapters.sites(model.weights), batches))
       } finally {
         adapters.dispose()
       }
-    })
+    }
+    return all
   } finally {
     model.weights.dispose()
   }

@@ -6,26 +6,36 @@
  *   <out>/adapter/               the trained adapter, whole or not at all
  */
 import {appendFileSync} from 'node:fs'
-import {access, mkdir, open, readdir, rm, rmdir} from 'node:fs/promises'
+import {mkdir, open, readdir, rm, rmdir} from 'node:fs/promises'
 import path from 'node:path'
 import {type Device, type DeviceChoice, startDevice} from '../backend/devices.js'
+import {gpuBackend} from '../backend/gpu/current.js'
+import {type MemorySize} from '../backend/gpu/memory-size.js'
+import {memoryText} from '../backend/gpu/memory-text.js'
 import {fingerprintTensors, openModelDirectory} from '../checkpoint/model-directory.js'
 import {writeFileDurably} from '../checkpoint/output-directory.js'
-import {type Dataset, readDataset} from '../data/rows.js'
-import {loadTokenizer, type Tokenizer} from '../data/tokenizer.js'
-import {FileError, InterruptedError} from '../errors.js'
+import {type Dataset, type Example} from '../data/rows.js'
+import {FileError, InterruptedError, MemoryError} from '../errors.js'
+import {type MambaConfig} from '../model/config.js'
 import {type LanguageModel} from '../model/language-model.js'
 import {loadModel} from '../model/load-model.js'
+import {configOf} from '../model/model-files.js'
 import {type AdapterSet} from '../peft/adapter-set.js'
 import {saveAdapter} from '../peft/saved-adapter.js'
 import {checkGradientFlow} from '../train/gradient-flow.js'
+import {placeOf} from '../train/largest-batch.js'
+import {estimateMemory} from '../train/memory-estimate.js'
+import {explainTraining} from '../train/memory-explained.js'
+import {type RunShape} from '../train/memory-fit.js'
 import {planSteps} from '../train/plan.js'
 import {startAdapters} from '../train/start-adapters.js'
 import {train, type TrainEvent, type TrainResult} from '../train/train.js'
 import {checkVocabulary} from './check-vocabulary.js'
 import {resolvedYaml} from './resolved.js'
+import {readData} from './run-data.js'
 import {type Recipe} from './schema.js'
-import {dataSettings, trainSettings} from './settings.js'
+import {trainSettings} from './settings.js'
+import {decided, stepShape} from './step-shape.js'
 
 /** What a run tells while it goes on. A stage lasts until the next event. */
 export type RunEvent =
@@ -38,6 +48,8 @@ export type RunEvent =
 export interface RunOptions {
   readonly recipe: Recipe
   readonly device: DeviceChoice
+  /** Bytes that the run takes of the GPU at most; null: no limit of ours */
+  readonly gpuMemory?: number | null
   readonly report: (event: RunEvent) => void
   readonly signal?: AbortSignal
 }
@@ -59,6 +71,7 @@ export async function runRecipe(options: RunOptions): Promise<RunSummary> {
   } finally {
     prepared.adapters.dispose()
     prepared.model.weights.dispose()
+    prepared.device.close()
   }
 }
 
@@ -69,37 +82,79 @@ interface Prepared {
   readonly adapters: AdapterSet
   readonly train: Dataset
   readonly validation: Dataset | null
+  readonly memory: StepMemory
+}
+
+/** The largest step, and the memory that there is for it. */
+interface StepMemory {
+  readonly shape: RunShape
+  readonly available: MemorySize
 }
 
 /** Reads, loads and checks everything; writes nothing. */
-async function prepare({device: choice, recipe, report, signal}: RunOptions): Promise<Prepared> {
+async function prepare({device: choice, gpuMemory = null, recipe, report, signal}: RunOptions): Promise<Prepared> {
   const files = await openModelDirectory(recipe.model.base)
   report({event: 'stage', text: 'Reading data'})
   const {train: examples, validation} = await readData(recipe)
   for (const note of notesOf(examples, validation)) report({event: 'note', text: note})
   refuseAborted(signal)
   report({event: 'stage', text: 'Starting device'})
-  const device = await startDevice(choice)
+  const device = await startDevice(choice, {gpuMemory, precision: recipe.model.dtype})
   report({event: 'note', text: `device ${device.description}`})
-  report({event: 'stage', text: `Loading ${recipe.model.base}`})
-  const base = {fingerprint: await fingerprintTensors(files.tensors), path: recipe.model.base}
-  const model = await loadModel(files)
+  const memory = await memoryOf(device, recipe, configOf(files), examples.examples)
+  let model: LanguageModel | undefined
   let adapters: AdapterSet | undefined
   try {
+    for (const note of await memoryNotes(memory, recipe)) report({event: 'note', text: note})
+    report({event: 'stage', text: `Loading ${recipe.model.base}`})
+    const base = {fingerprint: await fingerprintTensors(files.tensors), path: recipe.model.base}
+    model = await loadModel(files)
     refuseAborted(signal)
     checkVocabulary(model.config.vocabulary, [examples, validation])
     const {adapters: settings, init_adapter: initAdapter, seed} = recipe
     adapters = await startAdapters({base, config: model.config, initAdapter, seed, settings})
     report({event: 'stage', text: 'Checking that every adapter tensor gets a gradient'})
-    const checked = checkGradientFlow({adapters, model}, examples.examples.slice(0, 1))
+    const recompute = recomputes(memory)
+    const checked = await checkGradientFlow({adapters, model}, examples.examples.slice(0, 1), {recompute})
     refuseAborted(signal)
     report({event: 'note', text: `gradients reach all ${checked} adapter tensors`})
-    return {adapters, base, device, model, train: examples, validation}
+    return {adapters, base, device, memory, model, train: examples, validation}
   } catch (error) {
+    const explained = await explain(error, memory, null)
     adapters?.dispose()
-    model.weights.dispose()
-    throw error
+    model?.weights.dispose()
+    device.close()
+    throw explained
   }
+}
+
+async function memoryOf(
+  device: Device,
+  recipe: Recipe,
+  config: MambaConfig,
+  examples: readonly Example[],
+): Promise<StepMemory> {
+  const memory = await device.memory()
+  const shape = await decided(stepShape(recipe, config, placeOf(device.name), examples), recipe, memory)
+  if (memory?.bytes) gpuBackend()?.expectRoom(memory.bytes)
+  return {available: memory ?? {bytes: null, source: 'not known'}, shape}
+}
+
+const recomputes = ({shape}: StepMemory): boolean => shape.checkpointing === 'block'
+
+/** What train.checkpointing: auto has decided, where that is not the usual. */
+async function memoryNotes({available, shape}: StepMemory, {train: {checkpointing}}: Recipe): Promise<string[]> {
+  if (checkpointing !== 'auto' || shape.checkpointing === 'none') return []
+  const kept = memoryText((await estimateMemory({...shape, checkpointing: 'none'})).total)
+  const there = available.bytes === null ? 'memory is not known' : `${memoryText(available.bytes)}, ${available.source}`
+  return [
+    `activations are computed again in the backward pass, because keeping them is predicted to take ${kept} (${there})`,
+  ]
+}
+
+/** If it is for lack of memory, with what takes how much and what would fit. */
+function explain(error: unknown, {available, shape}: StepMemory, saved: string | null): Promise<unknown> {
+  return explainTraining(error, shape, {available, measured: gpuBackend()?.gpuMemory() ?? null}, saved)
 }
 
 function refuseAborted(signal: AbortSignal | undefined): void {
@@ -113,14 +168,14 @@ function notesOf(train: Dataset, validation: Dataset | null): string[] {
 }
 
 /**
- * Trains and writes the run's files. An interrupted run keeps its adapter as it is then; a run that ends before its first
- * step leaves nothing.
+ * Trains and writes the run's files. A run that is interrupted or runs out of memory keeps its adapter as it is then; one
+ * that ends before its first step leaves nothing.
  */
 async function execute(prepared: Prepared, {recipe, report, signal}: RunOptions): Promise<RunSummary> {
-  const {adapters, base, device, model, train: examples, validation} = prepared
+  const {adapters, base, device, memory, model, train: examples, validation} = prepared
   const out = recipe.output_dir
   const adapter = path.join(out, 'adapter')
-  const settings = trainSettings(recipe)
+  const settings = {...trainSettings(recipe), recompute: recomputes(memory)}
   const {steps} = planSteps(examples.examples.length, settings)
   report({event: 'plan', steps, total: model.weights.size, trainable: adapters.size})
   await mkdir(out, {recursive: true})
@@ -141,14 +196,17 @@ async function execute(prepared: Prepared, {recipe, report, signal}: RunOptions)
       validation: validation?.examples ?? null,
       ...(signal && {signal}),
     })
-    await saveAdapter(adapter, {settings: adapters.settings, values: adapters.values()}, base)
+    await saveAdapter(adapter, {settings: adapters.settings, values: await adapters.values()}, base)
     const sizes = {baseParameters: model.weights.size, trainableParameters: adapters.size}
     return {...result, ...sizes, adapter, device, out}
   } catch (error) {
     if (done === 0) await removeRun(out)
-    if (!(error instanceof InterruptedError) || done === 0) throw error
-    await saveAdapter(adapter, {settings: adapters.settings, values: adapters.values()}, base)
-    throw new InterruptedError(`Stopped after step ${done} of ${steps}. The adapter as it is now is in ${adapter}.`)
+    const stopped = error instanceof InterruptedError || error instanceof MemoryError
+    if (!stopped || done === 0) throw await explain(error, memory, null)
+    gpuBackend()?.recover()
+    await saveAdapter(adapter, {settings: adapters.settings, values: await adapters.values()}, base)
+    const saved = `Stopped after step ${done} of ${steps}. The adapter as it is now is in ${adapter}.`
+    throw error instanceof InterruptedError ? new InterruptedError(saved) : await explain(error, memory, saved)
   } finally {
     await metrics.close()
   }
@@ -175,22 +233,4 @@ async function refuseUsedDirectory(out: string): Promise<void> {
       },
     )
   }
-}
-
-async function readData(recipe: Recipe): Promise<{train: Dataset; validation: Dataset | null}> {
-  const settings = dataSettings(recipe)
-  const tokenizer = await tokenizerFor(recipe)
-  const files = (value: string | readonly string[]): readonly string[] => (typeof value === 'string' ? [value] : value)
-  const train = await readDataset(files(recipe.data.train), tokenizer, settings)
-  const {validation} = recipe.data
-  return {train, validation: validation === null ? null : await readDataset(files(validation), tokenizer, settings)}
-}
-
-/** Rows of token ids need no tokenizer; without one, the model's vocabulary is the bound on ids. */
-async function tokenizerFor({data, model}: Recipe): Promise<Tokenizer | null> {
-  const absent = await access(path.join(model.base, 'tokenizer.json')).then(
-    () => false,
-    () => true,
-  )
-  return data.format === 'tokens' && absent ? null : loadTokenizer(model.base)
 }

@@ -132,6 +132,12 @@ const train = z.strictObject({
     .min(1)
     .default(1)
     .describe('Batches per optimizer step. Loss is weighted by supervised tokens over all of them.'),
+  checkpointing: z
+    .enum(['none', 'block', 'auto'])
+    .default('auto')
+    .describe(
+      'How activations reach the backward pass. none: all are kept; block: only what goes into each layer is kept and the rest computed again, which takes a third more time and a fraction of the memory; auto: block where keeping all would not fit.',
+    ),
   optimizer: optimizer.prefault({}).describe('The rule that turns gradients into steps.'),
   schedule: schedule.prefault({}).describe('The learning rate over the run.'),
   clip_norm: z

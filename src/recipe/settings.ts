@@ -23,6 +23,7 @@ export function trainSettings({data, eval: evaluation, seed, train}: Recipe): Tr
       epsilon: optimizer.epsilon,
       weightDecay: optimizer.weight_decay,
     },
+    recompute: train.checkpointing === 'block',
     schedule: {minRatio: schedule.min_ratio, name: schedule.name, warmup: schedule.warmup},
     seed,
     shuffle: data.shuffle,

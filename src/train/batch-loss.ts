@@ -1,8 +1,10 @@
-/** The loss of one batch through model and adapters, and its gradients. Nothing here outlives the call on the device. */
+/** The loss of one batch through model and adapters, and its gradients. Nothing here waits for the device. */
 import * as tf from '@tensorflow/tfjs-core'
 import {type Batch} from '../data/batches.js'
 import {type RandomStream} from '../data/random.js'
-import {forward, type LanguageModel, summedLoss} from '../model/language-model.js'
+import {forward, type LanguageModel, type Layer, summedLoss} from '../model/language-model.js'
+import {recomputed} from '../ops/recomputed.js'
+import {abandonTape} from '../ops/tape.js'
 import {type AdapterSet} from '../peft/adapter-set.js'
 
 export interface Trainee {
@@ -10,49 +12,99 @@ export interface Trainee {
   readonly adapters: AdapterSet
 }
 
-function lossTensor({adapters, model}: Trainee, batch: Batch, dropout: RandomStream | null): tf.Scalar {
+export interface LossOptions {
+  /** The source of dropout masks; null is no dropout. */
+  readonly dropout?: RandomStream | null
+  /** Compute the activations of each layer again in the backward pass instead of keeping them. */
+  readonly recompute?: boolean
+  /** Hears when the layers have run, and when the loss is there: where memory is counted. */
+  readonly passed?: (part: 'layers' | 'loss') => void
+}
+
+/** Summed loss over the supervised tokens of the batch. */
+function lossTensor(
+  {adapters, model}: Trainee,
+  batch: Batch,
+  {dropout = null, passed, recompute}: LossOptions,
+): tf.Scalar {
   const shape: [number, number] = [batch.rows, batch.length]
   const ids = tf.tensor2d(batch.ids, shape, 'int32') // (B, L)
   const labels = tf.tensor2d(batch.labels, shape, 'int32') // (B, L)
-  const {hidden} = forward(model, adapters.sites(model.weights, dropout), ids) // (B, L, d)
-  return summedLoss(model, hidden, labels)
+  const {hidden} = forward(model, adapters.sites(model.weights, dropout), ids, {
+    ...(recompute && {runLayer: (layer, before) => recomputed(dropout ? repeatable(layer, dropout) : layer, before)}),
+  }) // (B, L, d)
+  passed?.('layers')
+  const loss = summedLoss(model, hidden, labels)
+  passed?.('loss')
+  return loss
+}
+
+/** The layer, drawing the same random numbers each time that it runs as the first time. */
+function repeatable(layer: Layer, random: RandomStream): Layer {
+  const start = random.position
+  let first = true
+  return (hidden) => {
+    if (first) {
+      first = false
+      return layer(hidden)
+    }
+    const present = random.position
+    random.position = start
+    try {
+      return layer(hidden)
+    } finally {
+      random.position = present
+    }
+  }
 }
 
 /** Summed loss over the supervised tokens of the batch, without gradients. */
-export function batchLoss(trainee: Trainee, batch: Batch): number {
-  return tf.tidy(() => lossTensor(trainee, batch, null).dataSync()[0])
-}
-
-export interface LossAndGradients {
-  /** Summed over the supervised tokens of this batch */
-  readonly loss: number
-  /** Of the loss divided by `divisor`. A tensor that the loss does not depend on is absent. */
-  readonly gradients: ReadonlyMap<string, Float32Array>
-}
-
-/** Loss and gradients. `divisor` is the number of supervised tokens of the whole effective batch. */
-export function lossAndGradients(
+export async function batchLoss(
   trainee: Trainee,
   batch: Batch,
-  divisor: number,
-  dropout: RandomStream | null,
-): LossAndGradients {
+  options: Pick<LossOptions, 'passed'> = {},
+): Promise<number> {
+  const loss = tf.tidy(() => lossTensor(trainee, batch, options))
+  try {
+    return (await loss.data())[0] // waits for the device
+  } finally {
+    loss.dispose()
+  }
+}
+
+/** On the device; whoever asks for it disposes of it. */
+export interface LossAndGradients {
+  /** Summed over the supervised tokens of this batch */
+  readonly loss: tf.Scalar
+  /**
+   * Of the summed loss, not of the mean: divided early, gradients would underflow where activations are f16. A tensor that
+   * the loss does not depend on is absent.
+   */
+  readonly gradients: ReadonlyMap<string, tf.Tensor>
+  readonly dispose: () => void
+}
+
+export function lossAndGradients(trainee: Trainee, batch: Batch, options: LossOptions = {}): LossAndGradients {
   const variables = [...trainee.adapters.variables]
   tf.engine().startScope()
   try {
     // Not tf.variableGrads, which throws when the loss depends on none of the variables.
     const {grads, value} = tf.engine().gradients<tf.Scalar>(
-      () => tf.div(lossTensor(trainee, batch, dropout), divisor),
+      () => lossTensor(trainee, batch, options),
       variables.map(([, variable]) => variable),
       undefined,
       true,
     )
-    const gradients = new Map<string, Float32Array>()
+    const gradients = new Map<string, tf.Tensor>()
     for (const [index, [name]] of variables.entries()) {
       const gradient = grads[index] as tf.Tensor | undefined
-      if (gradient) gradients.set(name, gradient.dataSync<'float32'>().slice())
+      if (gradient) gradients.set(name, tf.keep(gradient))
     }
-    return {gradients, loss: value.dataSync()[0] * divisor}
+    const loss = tf.keep(value)
+    return {dispose: () => tf.dispose([loss, ...gradients.values()]), gradients, loss}
+  } catch (error) {
+    abandonTape()
+    throw error
   } finally {
     tf.engine().endScope()
   }

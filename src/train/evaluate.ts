@@ -36,7 +36,7 @@ export async function evaluate(
     await setImmediate() // let the terminal repaint and signals arrive
     if (signal?.aborted) throw new InterruptedError('Stopped during evaluation.')
     const batch = collate(ordered.slice(from, from + batchSize))
-    loss += batchLoss(trainee, batch)
+    loss += await batchLoss(trainee, batch) // waits for the device
     tokens += batch.tokens
     supervised += batch.supervisedTokens
     report(Math.min(from + batchSize, ordered.length), ordered.length)

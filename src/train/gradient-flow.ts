@@ -4,34 +4,29 @@
  * whose gradient is zero only because another is (A while B is zero), so the check runs on slightly moved values and
  * puts the old ones back.
  */
-import * as tf from '@tensorflow/tfjs-core'
+import type * as tf from '@tensorflow/tfjs-core'
 import {collate, type Batch} from '../data/batches.js'
 import {type Example} from '../data/rows.js'
 import {RandomStream} from '../data/random.js'
 import {type Fault, NumericError} from '../errors.js'
-import {lossAndGradients, type Trainee} from './batch-loss.js'
+import {setValues} from '../ops/adamw/parameter-arena.js'
+import {type ParameterValues} from '../peft/method.js'
+import {lossAndGradients, type LossOptions, type Trainee} from './batch-loss.js'
 
 /** Size of the nudges: large against f32 rounding, small against trained weights. */
 const NUDGE = 0.02
 
 /** Returns the number of tensors checked. Errors: NumericError naming every tensor without a gradient. */
-export function checkGradientFlow(trainee: Trainee, examples: readonly Example[]): number {
+export async function checkGradientFlow(
+  trainee: Trainee,
+  examples: readonly Example[],
+  options: Pick<LossOptions, 'recompute'> = {},
+): Promise<number> {
   const {variables} = trainee.adapters
-  const before = trainee.adapters.values()
-  nudge(variables)
+  const before = await trainee.adapters.values() // waits for the device
+  nudge(variables, before)
   try {
-    const batch: Batch = collate(examples)
-    const {gradients} = lossAndGradients(trainee, batch, batch.supervisedTokens, null)
-    const faults: Fault[] = []
-    for (const name of variables.keys()) {
-      const gradient = gradients.get(name)
-      if (!gradient) faults.push({message: 'the loss does not depend on it', where: name})
-      else if (gradient.some((value) => !Number.isFinite(value))) {
-        faults.push({message: 'its gradient is not finite', where: name})
-      } else if (gradient.every((value) => value === 0)) {
-        faults.push({message: 'its gradient is zero everywhere', where: name})
-      }
-    }
+    const faults = await faultsOf(trainee, collate(examples), options)
     if (faults.length > 0) {
       throw new NumericError('Some adapter tensors would not be trained.', {
         faults,
@@ -40,24 +35,44 @@ export function checkGradientFlow(trainee: Trainee, examples: readonly Example[]
     }
     return variables.size
   } finally {
-    for (const [name, variable] of variables) {
-      assign(variable, before.get(name)?.values ?? new Float32Array(variable.size))
-    }
+    for (const [name, variable] of variables) setValues(variable, valuesOf(before, name))
   }
 }
 
-function nudge(variables: ReadonlyMap<string, tf.Variable>): void {
+async function faultsOf(trainee: Trainee, batch: Batch, options: LossOptions): Promise<Fault[]> {
+  const {dispose, gradients} = lossAndGradients(trainee, batch, options)
+  try {
+    const names = [...trainee.adapters.variables.keys()]
+    const found = await Promise.all(
+      names.map(async (where) => ({
+        message: faultOf(await gradients.get(where)?.data<'float32'>()), // waits for the device
+        where,
+      })),
+    )
+    return found.flatMap(({message, where}) => (message === null ? [] : [{message, where}]))
+  } finally {
+    dispose()
+  }
+}
+
+function faultOf(gradient: Float32Array | undefined): string | null {
+  if (!gradient) return 'the loss does not depend on it'
+  if (gradient.some((value) => !Number.isFinite(value))) return 'its gradient is not finite'
+  return gradient.every((value) => value === 0) ? 'its gradient is zero everywhere' : null
+}
+
+type Values = ReadonlyMap<string, ParameterValues>
+
+function nudge(variables: ReadonlyMap<string, tf.Variable>, before: Values): void {
   for (const [name, variable] of variables) {
     const random = new RandomStream(0, 'gradient-flow', name)
-    assign(
+    setValues(
       variable,
-      variable.dataSync<'float32'>().map((value) => value + NUDGE * random.normal()),
+      valuesOf(before, name).map((value) => value + NUDGE * random.normal()),
     )
   }
 }
 
-function assign(variable: tf.Variable, values: Float32Array): void {
-  const next = tf.tensor(values, variable.shape)
-  variable.assign(next)
-  next.dispose()
+function valuesOf(values: Values, name: string): Float32Array {
+  return (values.get(name) as ParameterValues).values
 }

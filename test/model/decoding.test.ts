@@ -5,6 +5,7 @@ import {decode, type Decoding} from '../../src/model/decoding.js'
 import {baseSites, type Sites} from '../../src/model/sites.js'
 import {AdapterSet} from '../../src/peft/adapter-set.js'
 import {type AdapterSettings, methodSchemas} from '../../src/peft/registry.js'
+import {allOf} from '../support/all-of.js'
 import {difference} from '../support/close.js'
 import {BACKENDS, useBackend} from '../support/device.js'
 import {
@@ -74,21 +75,22 @@ describe.each(BACKENDS.flatMap((backend) => MODELS.map((name) => [backend, name]
         ['one token at a time', 1],
         ['in pieces shorter than the window of the convolution', 2],
         ['in long pieces', 17],
-      ])('reading %s gives the logits of one pass', (_name, size) => {
+      ])('reading %s gives the logits of one pass', async (_name, size) => {
         const sites = sitesOf(attached)
         const lengths = Array.from({length: Math.ceil(ids.length / size)}, (_value, piece) =>
           Math.min(size, ids.length - piece * size),
         )
-        const expected = logitsInOnePass(golden.model, sites, ids)
-        expect(difference(logitsInPieces(golden.model, sites, ids, lengths), expected)).toBeNull()
+        const expected = await logitsInOnePass(golden.model, sites, ids)
+        expect(difference(await logitsInPieces(golden.model, sites, ids, lengths), expected)).toBeNull()
       })
 
-      test('greedy tokens are the most probable ones of one pass over the text so far', () => {
+      test('greedy tokens are the most probable ones of one pass over the text so far', async () => {
         const sites = sitesOf(attached)
         const {vocabulary} = golden.model.config
         let text = [...ids.subarray(0, 9)]
-        for (const token of decode(golden.model, sites, text, {...GREEDY, maxNewTokens: 12}, new RandomStream(0))) {
-          const logits = logitsInOnePass(golden.model, sites, Int32Array.from(text))
+        const made = decode(golden.model, sites, text, {...GREEDY, maxNewTokens: 12}, new RandomStream(0))
+        for await (const token of made) {
+          const logits = await logitsInOnePass(golden.model, sites, Int32Array.from(text))
           expect(token).toBe(topOf(logits, vocabulary).token)
           text = [...text, token]
         }
@@ -96,8 +98,9 @@ describe.each(BACKENDS.flatMap((backend) => MODELS.map((name) => [backend, name]
       })
     })
 
-    test('the attached adapters change what is decoded', () => {
-      const [bare, attached] = [false, true].map((on) => logitsInOnePass(golden.model, sitesOf(on), ids))
+    test('the attached adapters change what is decoded', async () => {
+      const bare = await logitsInOnePass(golden.model, sitesOf(false), ids)
+      const attached = await logitsInOnePass(golden.model, sitesOf(true), ids)
       expect(difference(attached, bare)).not.toBeNull()
     })
   },
@@ -115,25 +118,25 @@ describe('decoding', () => {
 
   afterAll(() => golden.model.weights.dispose())
 
-  const tokens = (prompt: readonly number[], settings: Partial<Decoding>): Generator<number, void, void> =>
+  const tokens = (prompt: readonly number[], settings: Partial<Decoding>): AsyncGenerator<number, void, void> =>
     decode(golden.model, sites, prompt, {...GREEDY, ...settings}, new RandomStream(0))
 
-  test('reads a prompt longer than one piece with the state carried over', () => {
+  test('reads a prompt longer than one piece with the state carried over', async () => {
     const random = new RandomStream(4)
     // One token more than two pieces, so that without the state nearly nothing would be known.
     const prompt = Int32Array.from({length: 2 * 512 + 1}, () => Math.floor(random.uniform() * 96))
-    const whole = topOf(logitsInOnePass(golden.model, sites, prompt), 96)
-    const alone = topOf(logitsInOnePass(golden.model, sites, prompt.subarray(2 * 512)), 96)
+    const whole = topOf(await logitsInOnePass(golden.model, sites, prompt), 96)
+    const alone = topOf(await logitsInOnePass(golden.model, sites, prompt.subarray(2 * 512)), 96)
     expect(whole.lead).toBeGreaterThan(1e-3) // or rounding could decide
     expect(alone.token).not.toBe(whole.token) // or this test could not fail
-    expect([...tokens([...prompt], {maxNewTokens: 1})]).toEqual([whole.token])
+    expect(await allOf(tokens([...prompt], {maxNewTokens: 1}))).toEqual([whole.token])
   })
 
-  test('needs the same memory after 50 tokens as after 10, and gives it all back', () => {
+  test('needs the same memory after 50 tokens as after 10, and gives it all back', async () => {
     const before = tf.memory()
     const seen: tf.MemoryInfo[] = []
     let made = 0
-    for (const token of tokens([5, 6, 7], {maxNewTokens: 50})) {
+    for await (const token of tokens([5, 6, 7], {maxNewTokens: 50})) {
       expect(token).toBeGreaterThanOrEqual(0)
       made += 1
       if (made === 10 || made === 50) seen.push(tf.memory())
@@ -144,9 +147,9 @@ describe('decoding', () => {
     expect([tf.memory().numTensors, tf.memory().numBytes]).toEqual([before.numTensors, before.numBytes])
   })
 
-  test('gives the memory back when it is stopped early', () => {
+  test('gives the memory back when it is stopped early', async () => {
     const before = tf.memory().numTensors
-    for (const token of tokens([5, 6, 7], {})) {
+    for await (const token of tokens([5, 6, 7], {})) {
       expect(tf.memory().numTensors).toBeGreaterThan(before)
       expect(token).toBeGreaterThanOrEqual(0)
       break
@@ -154,22 +157,22 @@ describe('decoding', () => {
     expect(tf.memory().numTensors).toBe(before)
   })
 
-  test('ends with the end token, which is part of what it yields', () => {
-    const free = [...tokens([5, 6, 7], {maxNewTokens: 20})]
+  test('ends with the end token, which is part of what it yields', async () => {
+    const free = await allOf(tokens([5, 6, 7], {maxNewTokens: 20}))
     const eosId = free[4]
-    expect([...tokens([5, 6, 7], {eosId, maxNewTokens: 20})]).toEqual(free.slice(0, free.indexOf(eosId) + 1))
+    expect(await allOf(tokens([5, 6, 7], {eosId, maxNewTokens: 20}))).toEqual(free.slice(0, free.indexOf(eosId) + 1))
   })
 
-  test('makes at most as many tokens as asked for', () => {
-    expect([...tokens([5], {maxNewTokens: 1})]).toHaveLength(1)
-    expect([...tokens([5], {maxNewTokens: 7})]).toHaveLength(7)
+  test('makes at most as many tokens as asked for', async () => {
+    expect(await allOf(tokens([5], {maxNewTokens: 1}))).toHaveLength(1)
+    expect(await allOf(tokens([5], {maxNewTokens: 7}))).toHaveLength(7)
   })
 
-  test('is repeated by the same seed when it samples', () => {
-    const sample = (seed: number): number[] => [
-      ...decode(golden.model, sites, [5], {...GREEDY, maxNewTokens: 20, temperature: 1}, new RandomStream(seed)),
-    ]
-    expect(sample(1)).toEqual(sample(1))
-    expect(sample(1)).not.toEqual(sample(2))
+  test('is repeated by the same seed when it samples', async () => {
+    const sampling = {...GREEDY, maxNewTokens: 20, temperature: 1}
+    const sample = (seed: number): Promise<number[]> =>
+      allOf(decode(golden.model, sites, [5], sampling, new RandomStream(seed)))
+    expect(await sample(1)).toEqual(await sample(1))
+    expect(await sample(1)).not.toEqual(await sample(2))
   })
 })

@@ -7,10 +7,10 @@ import {parameterShapes} from '../../src/model/parameters.js'
 import {baseSites} from '../../src/model/sites.js'
 import {Weights} from '../../src/model/weights.js'
 import {difference} from '../support/close.js'
-import {BACKENDS, useBackend} from '../support/device.js'
+import {EVERY_BACKEND, useBackend} from '../support/every-backend.js'
 import {goldenPath, readReference, type Reference, shiftLabels} from '../support/golden.js'
 
-describe.each(BACKENDS)('on %s', (backend) => {
+describe.each(EVERY_BACKEND)('on %s', (backend) => {
   describe.each(['mamba1', 'mamba1-untied-bias'])('%s equals transformers', (name) => {
     let model: LanguageModel
     let reference: Reference
@@ -32,29 +32,28 @@ describe.each(BACKENDS)('on %s', (backend) => {
       expect(tf.memory().numTensors).toBe(0)
     })
 
-    test('in its logits', () => {
-      const logits = tf.tidy(() => logitsOf(model, forward(model, baseSites(model.weights), ids).hidden).dataSync())
-      expect(difference(logits, reference.floats('logits'))).toBeNull()
+    test('in its logits', async () => {
+      const logits = tf.tidy(() => logitsOf(model, forward(model, baseSites(model.weights), ids).hidden))
+      expect(difference(await logits.data(), reference.floats('logits'))).toBeNull()
+      logits.dispose()
     })
 
-    test('in its loss and in the gradient of every parameter', () => {
+    test('in its loss and in the gradient of every parameter', async () => {
       const variables = new Map(
         [...parameterShapes(model.config).keys()].map((key) => [key, tf.variable(model.weights.get(key))]),
       )
       const weights = new Weights(variables)
       const trainable = {...model, weights}
-      const supervised = labels.dataSync().filter((label) => label >= 0).length
+      const supervised = (await labels.data()).filter((label) => label >= 0).length
       const {grads, value} = tf.variableGrads(
         () => tf.div(summedLoss(trainable, forward(trainable, baseSites(weights), ids).hidden, labels), supervised),
         [...variables.values()],
       )
-      expect(difference(value.dataSync(), reference.floats('loss'))).toBeNull()
-      const differences = Object.fromEntries(
-        [...variables].map(([key, {name: id}]) => [
-          key,
-          difference(grads[id].dataSync(), reference.floats(`grad.${key}`)),
-        ]),
-      )
+      expect(difference(await value.data(), reference.floats('loss'))).toBeNull()
+      const differences: Record<string, string | null> = {}
+      for (const [key, {name: id}] of variables) {
+        differences[key] = difference(await grads[id].data(), reference.floats(`grad.${key}`))
+      }
       expect(differences).toEqual(Object.fromEntries([...variables.keys()].map((key) => [key, null])))
       tf.dispose([grads, value])
       weights.dispose()

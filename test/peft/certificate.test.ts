@@ -80,7 +80,7 @@ describe('a merge', () => {
     randomise(adapters, 1, size)
     await saveAdapter(
       inWork(name),
-      {settings: adapters.settings, values: adapters.values()},
+      {settings: adapters.settings, values: await adapters.values()},
       {fingerprint: await fingerprintTensors(tensors), path: base},
     )
     adapters.dispose()

@@ -61,6 +61,7 @@ describe('parseRecipe', () => {
       seed: 42,
       train: {
         batch_size: 8,
+        checkpointing: 'auto',
         clip_norm: 1,
         epochs: 1,
         gradient_accumulation: 1,

@@ -17,8 +17,8 @@ export const randomCotangent: Cotangent = (output, size) => direction(`cotangent
 export const gradientName = (input: string): string => `d${input[0].toUpperCase()}${input.slice(1)}`
 
 /** Outputs of `call`. Fails on a leak. */
-export function valuesOf(call: Call, inputs: Named): Results {
-  return expectNoLeak(() => tf.tidy(() => read(call(mapNamed(inputs, toTensor)))))
+export function valuesOf(call: Call, inputs: Named): Promise<Results> {
+  return expectNoLeak(() => read(tf.tidy(() => call(mapNamed(inputs, toTensor)))))
 }
 
 /** Outputs of `call` and the gradients of the inputs `wanted`. Fails on a leak. */
@@ -27,27 +27,27 @@ export function evaluate(
   inputs: Named,
   wanted: readonly string[],
   cotangent: Cotangent = randomCotangent,
-): Results {
-  return expectNoLeak(() =>
-    tf.tidy(() => {
-      const tensors = mapNamed(inputs, toTensor)
-      let values: Results = {}
-      const gradients = tf.grads((...list: tf.Tensor[]) => {
-        const outputs = call({...tensors, ...Object.fromEntries(wanted.map((name, index) => [name, list[index]]))})
-        values = read(outputs)
-        const parts = Object.entries(outputs).map(([name, output]) =>
-          tf.sum(tf.mul(output, tf.tensor(cotangent(name, output.size), output.shape))),
-        )
-        return tf.addN(parts)
-      })(wanted.map((name) => tensors[name]))
-      return {
-        ...values,
-        ...read(Object.fromEntries(wanted.map((name, index) => [gradientName(name), gradients[index]]))),
-      }
-    }),
-  )
+): Promise<Results> {
+  return expectNoLeak(() => read(tf.tidy(() => differentiate(call, mapNamed(inputs, toTensor), wanted, cotangent))))
 }
 
-function read(tensors: Tensors): Results {
-  return mapNamed(tensors, (tensor) => tensor.dataSync<'float32'>().slice())
+function differentiate(call: Call, inputs: Tensors, wanted: readonly string[], cotangent: Cotangent): Tensors {
+  let values: Tensors = {}
+  const gradients = tf.grads((...list: tf.Tensor[]) => {
+    const outputs = call({...inputs, ...Object.fromEntries(wanted.map((name, index) => [name, list[index]]))})
+    values = mapNamed(outputs, (output) => tf.keep(output))
+    const parts = Object.entries(outputs).map(([name, output]) =>
+      tf.sum(tf.mul(output, tf.tensor(cotangent(name, output.size), output.shape))),
+    )
+    return tf.addN(parts)
+  })(wanted.map((name) => inputs[name]))
+  return {...values, ...Object.fromEntries(wanted.map((name, index) => [gradientName(name), gradients[index]]))}
+}
+
+/** Waits for the device, and gives the tensors back. */
+async function read(tensors: Tensors): Promise<Results> {
+  const results: Results = {}
+  for (const [name, tensor] of Object.entries(tensors)) results[name] = (await tensor.data<'float32'>()).slice()
+  tf.dispose(tensors)
+  return results
 }

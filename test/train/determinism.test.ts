@@ -2,6 +2,7 @@ import {beforeAll, describe, expect, test} from '@jest/globals'
 import {readFile} from 'node:fs/promises'
 import {runCommand} from '../cli/run-command.js'
 import {jsonOf, type MetricsLine, readMetrics, writeRecipe, writeRows} from '../support/runs.js'
+import {gpuAvailable} from '../support/gpu.js'
 import {unevenRows} from '../support/uneven-rows.js'
 import {workDirectory} from '../support/work-directory.js'
 
@@ -11,7 +12,7 @@ const TIMES = ['elapsed_s', 'tokens_per_second']
 /** Long enough rows and large enough batches that all threads take part in the kernels. */
 const LENGTHS = [60, 60, 44, 60, 23, 60, 51, 60]
 
-describe('a run', () => {
+describe.each(['cpu', ...(gpuAvailable ? ['gpu'] : [])])('on device %s, a run', (device) => {
   const inWork = workDirectory()
 
   beforeAll(async () => {
@@ -28,7 +29,7 @@ describe('a run', () => {
       training: {batch_size: 4, epochs: 3, gradient_accumulation: 2, max_steps: 3},
     })
     const train = async (file: string, ...more: string[]): Promise<unknown> =>
-      jsonOf(await runCommand(['train', file, '--device', 'cpu', '--json', ...more]))
+      jsonOf(await runCommand(['train', file, '--device', device, '--json', ...more]))
     await train(recipe)
     await train(recipe, '--out', inWork('again'))
     await train(inWork('first', 'recipe.resolved.yaml'), '--out', inWork('resolved'))

@@ -5,6 +5,7 @@ import {baseSites} from '../../src/model/sites.js'
 import {runCommand} from '../cli/run-command.js'
 import {difference, F32, type Tolerance} from '../support/close.js'
 import {useBackend} from '../support/device.js'
+import {gpuAvailable} from '../support/gpu.js'
 import {goldenPath, readReference, type Reference} from '../support/golden.js'
 import {goldenRows, logitsInOnePass, MODELS} from '../support/golden-model.js'
 import {jsonOf, type MetricsLine, readMetrics, writeRecipe, writeRows} from '../support/runs.js'
@@ -44,80 +45,83 @@ function peftName(name: string): string {
   return `base_model.model.backbone.${name.replace(/^adapters\.0\./, '')}.default.weight`
 }
 
-describe.each(MODELS.flatMap((name) => ['lora', 'rslora'].map((kind) => [name, kind] as const)))(
-  'ten steps on %s with %s, through the commands, equal PEFT',
-  (name, kind) => {
-    const inWork = workDirectory()
-    let reference: Reference
-    let trace: Reference
-    let steps: readonly MetricsLine[]
-    let trained: Reference
+const DEVICES = ['cpu', ...(gpuAvailable ? ['gpu'] : [])]
 
-    beforeAll(async () => {
-      reference = await readReference(goldenPath(name, 'reference.safetensors'))
-      trace = await readReference(goldenPath(name, kind, 'reference.safetensors'))
-      const rows = goldenRows(reference)
-      const recipe = await writeRecipe(inWork('recipe.yaml'), {
-        adapters: [{method: 'lora', targets: ['in_proj', 'x_proj'], rank: 4, alpha: 8, rslora: kind === 'rslora'}],
-        data: {shuffle: false},
-        model: goldenPath(name),
-        more: {init_adapter: goldenPath(name, kind)},
-        output: inWork('run'),
-        train: await writeRows(inWork('rows.jsonl'), rows),
-        training: {
-          batch_size: rows.length,
-          clip_norm: 0.5,
-          epochs: STEPS,
-          max_steps: STEPS,
-          optimizer: {betas: [0.9, 0.999], epsilon: 1e-8, learning_rate: LEARNING_RATE, weight_decay: 0.01},
-          schedule: {name: 'constant', warmup: 0},
-        },
-      })
-      jsonOf(await runCommand(['train', recipe, '--device', 'cpu', '--json']))
-      ;({steps} = await readMetrics(inWork('run')))
-      trained = await readReference(inWork('run', 'adapter', 'adapter.safetensors'))
-    })
+describe.each(
+  DEVICES.flatMap((device) =>
+    MODELS.flatMap((name) => ['lora', 'rslora'].map((kind) => [device, name, kind] as const)),
+  ),
+)('on device %s, ten steps on %s with %s, through the commands, equal PEFT', (device, name, kind) => {
+  const inWork = workDirectory()
+  let reference: Reference
+  let trace: Reference
+  let steps: readonly MetricsLine[]
+  let trained: Reference
 
-    test('in every loss', () => {
-      const losses = steps.map(({loss}) => Number(loss))
-      expect(losses).toHaveLength(STEPS)
-      expect(difference(losses, trace.floats('trace.loss'), SCALARS)).toBeNull()
+  beforeAll(async () => {
+    reference = await readReference(goldenPath(name, 'reference.safetensors'))
+    trace = await readReference(goldenPath(name, kind, 'reference.safetensors'))
+    const rows = goldenRows(reference)
+    const recipe = await writeRecipe(inWork('recipe.yaml'), {
+      adapters: [{method: 'lora', targets: ['in_proj', 'x_proj'], rank: 4, alpha: 8, rslora: kind === 'rslora'}],
+      data: {shuffle: false},
+      model: goldenPath(name),
+      more: {init_adapter: goldenPath(name, kind)},
+      output: inWork('run'),
+      train: await writeRows(inWork('rows.jsonl'), rows),
+      training: {
+        batch_size: rows.length,
+        clip_norm: 0.5,
+        epochs: STEPS,
+        max_steps: STEPS,
+        optimizer: {betas: [0.9, 0.999], epsilon: 1e-8, learning_rate: LEARNING_RATE, weight_decay: 0.01},
+        schedule: {name: 'constant', warmup: 0},
+      },
     })
+    jsonOf(await runCommand(['train', recipe, '--device', device, '--set', 'model.dtype=f32', '--json']))
+    ;({steps} = await readMetrics(inWork('run')))
+    trained = await readReference(inWork('run', 'adapter', 'adapter.safetensors'))
+  })
 
-    test('in every gradient norm before clipping', () => {
-      const norms = steps.map(({grad_norm: norm}) => Number(norm))
-      expect(difference(norms, trace.floats('trace.grad_norm'), SCALARS)).toBeNull()
-    })
+  test('in every loss', () => {
+    const losses = steps.map(({loss}) => Number(loss))
+    expect(losses).toHaveLength(STEPS)
+    expect(difference(losses, trace.floats('trace.loss'), SCALARS)).toBeNull()
+  })
 
-    test('in every final adapter weight', () => {
-      const expected = trace.names.filter((tensor) => tensor.startsWith('trace.final.'))
-      expect(trained.names.map((tensor) => `trace.final.${peftName(tensor)}`).sort()).toEqual([...expected].sort())
-      const wrong = trained.names.flatMap((tensor) => {
-        const gradient = trace.floats(`grad.${peftName(tensor)}`)
-        const final = trace.floats(`trace.final.${peftName(tensor)}`)
-        expect(trained.shape(tensor)).toEqual(trace.shape(`trace.final.${peftName(tensor)}`))
-        return Array.from(trained.floats(tensor)).flatMap((value, index) =>
-          Math.abs(value - final[index]) <= weightTolerance(gradient, index, final[index])
-            ? []
-            : [`${tensor}[${index}] is ${value}, expected ${final[index]}`],
-        )
-      })
-      expect(wrong).toEqual([])
-    })
+  test('in every gradient norm before clipping', () => {
+    const norms = steps.map(({grad_norm: norm}) => Number(norm))
+    expect(difference(norms, trace.floats('trace.grad_norm'), SCALARS)).toBeNull()
+  })
 
-    test('in the logits of the merged checkpoint', async () => {
-      const merge = ['merge', inWork('run', 'adapter'), '--base', goldenPath(name), '--out', inWork('merged')]
-      expect(jsonOf(await runCommand([...merge, '--device', 'cpu', '--json']))).toMatchObject({
-        changed_tensors: 4,
-        passed: true,
-      })
-      await useBackend('wasm')
-      const model = await loadModel(await openModelDirectory(inWork('merged')))
-      const logits = goldenRows(reference).flatMap(({ids}) => [
-        ...logitsInOnePass(model, baseSites(model.weights), ids),
-      ])
-      model.weights.dispose()
-      expect(difference(logits, trace.floats('trace.merged_logits'), F32)).toBeNull()
+  test('in every final adapter weight', () => {
+    const expected = trace.names.filter((tensor) => tensor.startsWith('trace.final.'))
+    expect(trained.names.map((tensor) => `trace.final.${peftName(tensor)}`).sort()).toEqual([...expected].sort())
+    const wrong = trained.names.flatMap((tensor) => {
+      const gradient = trace.floats(`grad.${peftName(tensor)}`)
+      const final = trace.floats(`trace.final.${peftName(tensor)}`)
+      expect(trained.shape(tensor)).toEqual(trace.shape(`trace.final.${peftName(tensor)}`))
+      return Array.from(trained.floats(tensor)).flatMap((value, index) =>
+        Math.abs(value - final[index]) <= weightTolerance(gradient, index, final[index])
+          ? []
+          : [`${tensor}[${index}] is ${value}, expected ${final[index]}`],
+      )
     })
-  },
-)
+    expect(wrong).toEqual([])
+  })
+
+  test('in the logits of the merged checkpoint', async () => {
+    const merge = ['merge', inWork('run', 'adapter'), '--base', goldenPath(name), '--out', inWork('merged')]
+    expect(jsonOf(await runCommand([...merge, '--device', device, '--json']))).toMatchObject({
+      changed_tensors: 4,
+      passed: true,
+    })
+    await useBackend('wasm')
+    const model = await loadModel(await openModelDirectory(inWork('merged')))
+    const sites = baseSites(model.weights)
+    const logits = await Promise.all(goldenRows(reference).map(({ids}) => logitsInOnePass(model, sites, ids)))
+    model.weights.dispose()
+    const all = logits.flatMap((row) => [...row])
+    expect(difference(all, trace.floats('trace.merged_logits'), F32)).toBeNull()
+  })
+})

@@ -1,7 +1,8 @@
 import {afterEach, beforeAll, describe, expect, test} from '@jest/globals'
 import * as tf from '@tensorflow/tfjs-core'
 import {RandomStream} from '../../src/data/random.js'
-import {AdamW, globalNorm, type OptimizerSettings} from '../../src/train/optimizer.js'
+import {HostAdamW} from '../../src/train/host-optimizer.js'
+import {type OptimizerSettings} from '../../src/train/optimizer.js'
 import {useBackend} from '../support/device.js'
 
 const SHAPES: ReadonlyMap<string, number[]> = new Map([
@@ -50,13 +51,14 @@ function plainAdamW({beta1, beta2, clipNorm, epsilon, weightDecay}: OptimizerSet
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((size, extent) => size * extent, 1)
 
-describe('AdamW', () => {
+describe('AdamW on the host', () => {
   let variables: Map<string, tf.Variable>
-  let optimizer: AdamW
+  let optimizer: HostAdamW
 
   beforeAll(() => useBackend('wasm'))
 
   afterEach(() => {
+    optimizer.dispose()
     for (const variable of variables.values()) variable.dispose()
     expect(tf.memory().numTensors).toBe(0)
   })
@@ -68,8 +70,24 @@ describe('AdamW', () => {
         tf.tidy(() => tf.variable(tf.tensor(start(name, sizeOf(shape)), shape))),
       ]),
     )
-    optimizer = new AdamW(variables, settings)
+    optimizer = new HostAdamW(variables, settings)
   }
+
+  type Arrays = ReadonlyMap<string, Float32Array>
+
+  const gradientsOf = (step: number): Arrays =>
+    new Map([...SHAPES].map(([name, shape]) => [name, gradient(name, step, sizeOf(shape))]))
+
+  async function accumulate(gradients: Arrays, scale = 1): Promise<void> {
+    const tensors = new Map([...gradients].map(([name, values]) => [name, tf.tensor(values, SHAPES.get(name))]))
+    await optimizer.accumulate(tensors, scale)
+    for (const [name, tensor] of tensors) {
+      expect(await tensor.data()).toEqual(gradients.get(name)) // neither changed nor disposed of
+      tensor.dispose()
+    }
+  }
+
+  const valuesNow = (): number[][] => [...variables.values()].map((variable) => [...variable.dataSync()])
 
   test.each<[string, Partial<OptimizerSettings>]>([
     ['as it is', {}],
@@ -80,12 +98,12 @@ describe('AdamW', () => {
     ['without momentum', {beta1: 0, beta2: 0}],
     ['with an epsilon that counts', {epsilon: 0.1}],
     ['with all at once', {beta1: 0.8, beta2: 0.99, clipNorm: 1, epsilon: 1e-3, weightDecay: 0.05}],
-  ])('%s equals a plain f64 AdamW', (_, parts) => {
+  ])('%s equals a plain f64 AdamW', async (_, parts) => {
     const settings = {...SETTINGS, ...parts}
     prepare(settings)
     for (const [index, rate] of RATES.entries()) {
-      const gradients = new Map([...SHAPES].map(([name, shape]) => [name, gradient(name, index, sizeOf(shape))]))
-      optimizer.step(gradients, rate, globalNorm(gradients))
+      await accumulate(gradientsOf(index))
+      await optimizer.step(rate)
     }
     // Values and moments are rounded to f32 once a step: each step by a few units of its size, and of the value.
     const roundoff = 2 ** -24
@@ -98,40 +116,75 @@ describe('AdamW', () => {
     expect(wrong).toEqual([])
   })
 
-  test('takes a tensor without a gradient as one whose gradient is zero', () => {
+  test('adds up the scaled gradients of micro-batches, and begins anew after a step', async () => {
+    // Multiples of powers of two, so that sums are exact.
+    const run = async (parts: readonly (readonly [number[], number])[]): Promise<[number, number[][]]> => {
+      prepare(SETTINGS)
+      for (const [values, scale] of parts) {
+        await accumulate(new Map([['adapters.0.b', Float32Array.from(values)]]), scale)
+        await accumulate(new Map(), scale)
+      }
+      const norm = await optimizer.step(0.1)
+      const moved = valuesNow()
+      expect(await optimizer.step(0)).toBe(0)
+      for (const variable of variables.values()) variable.dispose()
+      return [norm, moved]
+    }
+    const whole = await run([[[2.5, 0, 0.75, 0, -2], 1]])
+    expect(whole[0]).toBe(Math.sqrt(2.5 ** 2 + 0.75 ** 2 + 2 ** 2))
+    const parts = await run([
+      [[1, 0, 0.5, 0, 2], 1],
+      [[3, 0, 0.5, 0, -8], 0.5],
+    ])
+    expect(parts).toEqual(whole)
+  })
+
+  test('takes a tensor without a gradient as one whose gradient is zero', async () => {
     prepare(SETTINGS)
-    const before = [...variables.values()].map((variable) => [...variable.dataSync()])
-    const gradients = new Map([['adapters.0.b', gradient('adapters.0.b', 0, 5)]])
-    optimizer.step(gradients, 0.1, globalNorm(gradients))
-    const after = [...variables.values()].map((variable) => [...variable.dataSync()])
+    const before = valuesNow()
+    await accumulate(new Map([['adapters.0.b', gradient('adapters.0.b', 0, 5)]]))
+    await optimizer.step(0.1)
+    const after = valuesNow()
     expect(after[0]).toEqual(before[0])
     expect(after[1].filter((value, i) => value === before[1][i])).toEqual([])
   })
 
-  test('does not change the gradients that it is given', () => {
+  test('gives the norm over all tensors together, before clipping', async () => {
     prepare({...SETTINGS, clipNorm: 0.1})
-    const gradients = new Map([...SHAPES].map(([name, shape]) => [name, gradient(name, 0, sizeOf(shape))]))
-    const copies = [...gradients.values()].map((values) => values.slice())
-    optimizer.step(gradients, 0.1, globalNorm(gradients))
-    expect([...gradients.values()]).toEqual(copies)
-  })
-})
-
-describe('the global norm', () => {
-  test('is over all tensors together', () => {
-    const gradients = new Map([
-      ['a', Float32Array.of(3, 0)],
-      ['b', Float32Array.of(-4)],
-    ])
-    expect(globalNorm(gradients)).toBe(5)
+    const some = new Float32Array(12)
+    some[7] = 3
+    await accumulate(
+      new Map([
+        ['adapters.0.a', some],
+        ['adapters.0.b', Float32Array.of(0, 0, -4, 0, 0)],
+      ]),
+    )
+    expect(await optimizer.step(0.1)).toBe(5)
   })
 
-  test('does not overflow where squares leave f32, nor lose what is tiny', () => {
-    expect(globalNorm(new Map([['a', Float32Array.of(3e30, 4e30)]])) / 5e30).toBeCloseTo(1, 6)
-    expect(globalNorm(new Map([['a', Float32Array.of(3e-30, 4e-30)]])) / 5e-30).toBeCloseTo(1, 6)
+  test.each([1e30, 1e-30])('gives a norm whose square leaves f32, of gradients of size %d', async (size) => {
+    prepare(SETTINGS)
+    await accumulate(new Map([['adapters.0.b', Float32Array.of(3 * size, 0, 0, 4 * size, 0)]]))
+    expect((await optimizer.step(0.1)) / (5 * size)).toBeCloseTo(1, 6)
   })
 
-  test('is not finite when a gradient is not', () => {
-    expect(globalNorm(new Map([['a', Float32Array.of(1, NaN)]]))).toBeNaN()
+  test('changes nothing when the norm is not finite, and goes on as if that step had not been', async () => {
+    prepare(SETTINGS)
+    await accumulate(gradientsOf(0))
+    await optimizer.step(0.1)
+    await accumulate(gradientsOf(1))
+    await optimizer.step(0.1)
+    const expected = valuesNow()
+    for (const variable of variables.values()) variable.dispose()
+    prepare(SETTINGS)
+    await accumulate(gradientsOf(0))
+    await optimizer.step(0.1)
+    const before = valuesNow()
+    await accumulate(new Map([['adapters.0.b', Float32Array.of(1, NaN, 1, 1, 1)]]))
+    expect(await optimizer.step(0.1)).toBeNaN()
+    expect(valuesNow()).toEqual(before)
+    await accumulate(gradientsOf(1))
+    await optimizer.step(0.1)
+    expect(valuesNow()).toEqual(expected)
   })
 })

@@ -1,16 +1,18 @@
 import {afterAll, beforeAll, beforeEach, describe, expect, test} from '@jest/globals'
 import * as tf from '@tensorflow/tfjs-core'
 import {type Example} from '../../src/data/rows.js'
-import {InterruptedError} from '../../src/errors.js'
+import {InterruptedError, NumericError} from '../../src/errors.js'
 import {type LanguageModel} from '../../src/model/language-model.js'
+import {setValues} from '../../src/ops/adamw/parameter-arena.js'
 import {AdapterSet} from '../../src/peft/adapter-set.js'
 import {collate} from '../../src/data/batches.js'
 import {batchLoss} from '../../src/train/batch-loss.js'
 import {type EvalEvent, type StepEvent, train, type TrainEvent, type TrainSettings} from '../../src/train/train.js'
 import {difference} from '../support/close.js'
-import {faultsOf} from '../support/compare.js'
+import {bitFaultsOf, faultsOf} from '../support/compare.js'
 import {useBackend} from '../support/device.js'
 import {openGolden} from '../support/golden-model.js'
+import {valuesOf} from '../support/gradients.js'
 import {unevenRows} from '../support/uneven-rows.js'
 
 /**
@@ -28,6 +30,7 @@ const SETTINGS: TrainSettings = {
   learningRate: 1,
   maxSteps: null,
   optimizer: LINEAR,
+  recompute: false,
   schedule: {minRatio: 0, name: 'constant', warmup: 0},
   seed: 3,
   shuffle: false,
@@ -91,11 +94,11 @@ describe('training', () => {
       }
       const trainee = {adapters, model}
       await train({report, settings, train: rows, trainee, validation, ...(signal && {signal})})
-      const values = [...adapters.values()].map(([name, value]) => [name, value.values] as const)
+      const values = await valuesOf(adapters)
       return {
         events,
         steps: events.filter((event) => event.event === 'step'),
-        values: Object.fromEntries(values),
+        values,
       }
     } finally {
       adapters.dispose()
@@ -127,7 +130,12 @@ describe('training', () => {
     const {steps} = await run({batchSize: 2, gradientAccumulation: 2, maxSteps: 1})
     const rows = ROWS.slice(0, 4)
     const bare = {adapters: AdapterSet.create([], model.config, 0), model}
-    const parts = rows.map((row) => ({count: collate([row]).supervisedTokens, sum: batchLoss(bare, collate([row]))}))
+    const parts = await Promise.all(
+      rows.map(async (row) => ({
+        count: collate([row]).supervisedTokens,
+        sum: await batchLoss(bare, collate([row])),
+      })),
+    )
     const tokens = parts.reduce((sum, {count}) => sum + count, 0)
     const mean = parts.reduce((sum, part) => sum + part.sum, 0) / tokens
     const meanOfMeans = parts.reduce((sum, part) => sum + part.sum / part.count, 0) / rows.length
@@ -169,6 +177,23 @@ describe('training', () => {
     const [a, b, c] = [await run(shuffled), await run(shuffled), await run({...shuffled, seed: 4})]
     expect(b.values).toEqual(a.values)
     expect(c.values).not.toEqual(a.values)
+  })
+
+  test('names the tensor whose gradient is not finite, and has not moved anything', async () => {
+    // A alone is so large that the gradient of B leaves f32, while B of zeros keeps the loss what it was.
+    const lora = {method: 'lora' as const, targets: ['out_proj'], rank: 2, alpha: 1e10, dropout: 0.1, rslora: false}
+    const adapters = AdapterSet.create([lora], model.config, 1)
+    const [down, up] = [...adapters.variables].filter(([name]) => name.includes('layers.1'))
+    setValues(down[1], new Float32Array(down[1].size).fill(1e34))
+    const start = await valuesOf(adapters)
+    const trainee = {adapters, model}
+    const settings = {...SETTINGS, batchSize: 2, gradientAccumulation: 2}
+    await expect(train({report: () => {}, settings, train: ROWS, trainee, validation: null})).rejects.toThrow(
+      new NumericError(`Step 1 stopped: the gradient of ${up[0]} is not finite.`),
+    )
+    expect(bitFaultsOf(await valuesOf(adapters), start)).toEqual({})
+    adapters.dispose()
+    expect(tf.memory().numTensors).toBe(before)
   })
 
   test('stops between micro-batches when it is told to, and keeps the steps done', async () => {

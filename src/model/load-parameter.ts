@@ -1,0 +1,42 @@
+/**
+ * One tensor of a checkpoint to the device. On the GPU it goes there in pieces as the file holds it, and a frozen matrix
+ * is stored in the device's precision; everything that a state space model is sensitive to stays f32.
+ */
+import * as tf from '@tensorflow/tfjs-core'
+import {gpuBackend} from '../backend/gpu/current.js'
+import {loadTensor} from '../backend/gpu/load-tensor.js'
+import {readTensorFloat32, readTensorPieces, type TensorEntry} from '../checkpoint/safetensors.js'
+
+/** Bytes of a file that are read at once. */
+const PIECE_BYTES = 64 * 2 ** 20
+
+export interface LoadedParameter {
+  readonly tensor: tf.Tensor
+  /** What is wrong with its values */
+  readonly faults: readonly string[]
+}
+
+/** @param isMatrix it is multiplied by, or rows are taken from it, and nothing else */
+export async function loadParameter(entry: TensorEntry, isMatrix: boolean): Promise<LoadedParameter> {
+  const backend = gpuBackend()
+  const source = ({BF16: 'bf16', F16: 'f16', F32: 'f32'} as const)[entry.dtype as string]
+  if (!backend || !source) return loadFromHost(entry)
+  const columns = entry.shape[entry.shape.length - 1] ?? 1
+  const format = isMatrix && backend.precision === 'f16' && columns % 8 === 0 ? 'f16' : 'f32'
+  const pieces = readTensorPieces(entry, PIECE_BYTES)
+  const loaded = await loadTensor(backend, {format, pieces, shape: entry.shape, source})
+  const faults = [
+    ...(loaded.notFinite === null ? [] : [`value ${loaded.notFinite} is not finite`]),
+    ...(loaded.tooLarge === null ? [] : [`value ${loaded.tooLarge} is too large for f16`]),
+  ]
+  return {faults, tensor: tf.engine().makeTensorFromTensorInfo(loaded.tensor)}
+}
+
+async function loadFromHost(entry: TensorEntry): Promise<LoadedParameter> {
+  const values = await readTensorFloat32(entry)
+  const bad = values.findIndex((value) => !Number.isFinite(value))
+  return {
+    faults: bad < 0 ? [] : [`value ${bad} is ${values[bad]}`],
+    tensor: tf.tensor(values, [...entry.shape]),
+  }
+}

@@ -1,0 +1,35 @@
+/** The shapes of the Mamba models that their authors published, for plans and benchmarks without a checkpoint. */
+import {type MambaConfig} from './config.js'
+
+type Size = Pick<MambaConfig, 'hidden' | 'layers' | 'vocabulary'>
+
+const SIZES = {
+  'mamba-1.4b': {hidden: 2048, layers: 48, vocabulary: 50_280},
+  'mamba-130m': {hidden: 768, layers: 24, vocabulary: 50_280},
+  'mamba-2.8b': {hidden: 2560, layers: 64, vocabulary: 50_280},
+  'mamba-370m': {hidden: 1024, layers: 48, vocabulary: 50_280},
+  'mamba-790m': {hidden: 1536, layers: 48, vocabulary: 50_280},
+  tiny: {hidden: 256, layers: 8, vocabulary: 2048},
+} as const satisfies Readonly<Record<string, Size>>
+
+export type PresetName = keyof typeof SIZES
+
+export const PRESETS = Object.keys(SIZES) as readonly PresetName[]
+
+export function presetConfig(name: PresetName): MambaConfig {
+  const {hidden, layers, vocabulary} = SIZES[name]
+  return {
+    architecture: 'mamba',
+    convBias: true,
+    convWidth: 4,
+    epsilon: 1e-5,
+    hidden,
+    inner: 2 * hidden,
+    layers,
+    projectionBias: false,
+    states: 16,
+    tied: true,
+    timeStepRank: Math.ceil(hidden / 16),
+    vocabulary,
+  }
+}

@@ -1,0 +1,30 @@
+/** The rows that a recipe names, read with the tokenizer of its model. */
+import {access} from 'node:fs/promises'
+import path from 'node:path'
+import {type Dataset, readDataset} from '../data/rows.js'
+import {loadTokenizer, type Tokenizer} from '../data/tokenizer.js'
+import {type Recipe} from './schema.js'
+import {dataSettings} from './settings.js'
+
+export interface RunData {
+  readonly train: Dataset
+  readonly validation: Dataset | null
+}
+
+export async function readData(recipe: Recipe): Promise<RunData> {
+  const settings = dataSettings(recipe)
+  const tokenizer = await tokenizerFor(recipe)
+  const files = (value: string | readonly string[]): readonly string[] => (typeof value === 'string' ? [value] : value)
+  const train = await readDataset(files(recipe.data.train), tokenizer, settings)
+  const {validation} = recipe.data
+  return {train, validation: validation === null ? null : await readDataset(files(validation), tokenizer, settings)}
+}
+
+/** Rows of token ids need no tokenizer; without one, the model's vocabulary is the bound on ids. */
+async function tokenizerFor({data, model}: Recipe): Promise<Tokenizer | null> {
+  const absent = await access(path.join(model.base, 'tokenizer.json')).then(
+    () => false,
+    () => true,
+  )
+  return data.format === 'tokens' && absent ? null : loadTokenizer(model.base)
+}

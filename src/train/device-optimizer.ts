@@ -1,0 +1,91 @@
+/**
+ * AdamW over all adapter tensors on the GPU, with clipping by global norm. Values, accumulated gradients and moments are
+ * four arenas of one layout; nothing but the norm is read back. Sums and moments are f32.
+ */
+import * as tf from '@tensorflow/tfjs-core'
+import {gpuBackend, gpuHost} from '../backend/gpu/current.js'
+import {type ShaderHost} from '../backend/gpu/launch.js'
+import {accumulateOnGpu, type AdamwArenas, normOnGpu, type PlacedGradient, stepOnGpu} from '../ops/adamw/adamw.gpu.js'
+import {arenaPlaceOf, type ArenaPlace} from '../ops/adamw/parameter-arena.js'
+import {toTensors} from '../ops/operation.js'
+import {type Optimizer, type OptimizerSettings} from './optimizer.js'
+
+interface State {
+  readonly arenas: AdamwArenas
+  /** First number and size of each tensor, (tensors, 2) int32 */
+  readonly layout: tf.Tensor
+  readonly owned: tf.Tensor[]
+}
+
+export class DeviceOptimizer implements Optimizer {
+  private readonly host: ShaderHost
+  /** Rows of the layout by name */
+  private readonly rows: ReadonlyMap<string, number>
+  /** null where nothing is trained */
+  private readonly state: State | null
+  private steps = 0
+
+  /** `variables` come from one ParameterArena. */
+  constructor(
+    private readonly variables: ReadonlyMap<string, tf.Variable>,
+    private readonly settings: OptimizerSettings,
+  ) {
+    const host = gpuHost()
+    if (!host) throw new Error('This optimizer works on the GPU only.')
+    this.host = host
+    this.rows = new Map([...variables.keys()].map((name, row) => [name, row]))
+    this.state = variables.size === 0 ? null : createState(host, [...variables.values()])
+  }
+
+  accumulate(gradients: ReadonlyMap<string, tf.Tensor>, scale: number): void {
+    if (!this.state) return
+    const placed: PlacedGradient[] = []
+    for (const [name, row] of this.rows) {
+      const gradient = gradients.get(name)
+      if (gradient) placed.push({gradient, row})
+    }
+    accumulateOnGpu(this.host, this.state.arenas.gradients, this.state.layout, placed, scale)
+  }
+
+  async step(learningRate: number): Promise<number> {
+    if (!this.state) return 0
+    // A gradient that found no memory must not become a step. Nothing to wait for unless buffers have just been made.
+    const backend = gpuBackend()
+    if (backend?.isUnsettled) await backend.settle()
+    placesOf([...this.variables.values()])
+    const norm = normOnGpu(this.host, this.state.arenas.gradients)
+    try {
+      // Counted before the norm is known: the step's number goes into the dispatch that decides by the norm.
+      this.steps += 1
+      stepOnGpu(this.host, this.state.arenas, norm, {...this.settings, learningRate, step: this.steps})
+      const [value] = await norm.data<'float32'>()
+      if (!Number.isFinite(value)) this.steps -= 1
+      return value
+    } finally {
+      norm.dispose()
+    }
+  }
+
+  dispose(): void {
+    tf.dispose(this.state?.owned ?? [])
+  }
+}
+
+function createState(host: ShaderHost, variables: readonly tf.Variable[]): State {
+  const places = placesOf(variables)
+  const values = places[0].whole
+  const {parts, whole} = host.allocateTogether([values.shape, values.shape, values.shape])
+  const [gradients, m, v] = toTensors(parts).map((part) => tf.keep(part))
+  tf.dispose(toTensors([whole]))
+  const rows = places.map(({start}, index) => [start, variables[index].size])
+  const layout = tf.keep(tf.tensor2d(rows, [rows.length, 2], 'int32'))
+  return {arenas: {gradients, m, v, values}, layout, owned: [gradients, m, v, layout]}
+}
+
+function placesOf(variables: readonly tf.Variable[]): ArenaPlace[] {
+  return variables.map((variable) => {
+    const place = arenaPlaceOf(variable)
+    if (!place) throw new Error(`The variable ${variable.name} is not in the arena that the optimizer changes.`)
+    return place
+  })
+}

@@ -1,0 +1,68 @@
+/**
+ * AdamW over all adapter tensors, with clipping by global norm, where a tensor is host memory. The clipping coefficient is
+ * that of PyTorch's clip_grad_norm_: min(1, limit / (norm + 1e-6)). Accumulated gradients and moments lie beside the
+ * values, in f32; the norm is summed in f64.
+ */
+import type * as tf from '@tensorflow/tfjs-core'
+import {adamwStep, type Moments} from '../ops/adamw/adamw.js'
+import {setValues} from '../ops/adamw/parameter-arena.js'
+import {type Optimizer, type OptimizerSettings} from './optimizer.js'
+
+/** What one trained tensor needs besides its values. */
+interface Slot {
+  readonly variable: tf.Variable
+  readonly moments: Moments
+  /** Σ scale · gradient since the last step */
+  readonly gradient: Float32Array
+}
+
+export class HostAdamW implements Optimizer {
+  private readonly slots: ReadonlyMap<string, Slot>
+  private steps = 0
+
+  constructor(
+    variables: ReadonlyMap<string, tf.Variable>,
+    private readonly settings: OptimizerSettings,
+  ) {
+    this.slots = new Map([...variables].map(([name, variable]) => [name, slotOf(variable)]))
+  }
+
+  async accumulate(gradients: ReadonlyMap<string, tf.Tensor>, scale: number): Promise<void> {
+    for (const [name, {gradient}] of this.slots) {
+      const added = await gradients.get(name)?.data<'float32'>() // host memory already: nothing is waited for
+      if (added) for (let i = 0; i < gradient.length; i++) gradient[i] += scale * added[i]
+    }
+  }
+
+  async step(learningRate: number): Promise<number> {
+    const slots = [...this.slots.values()]
+    const norm = globalNorm(slots.map(({gradient}) => gradient))
+    if (Number.isFinite(norm)) {
+      const {clipNorm, ...rest} = this.settings
+      const gradientScale = clipNorm === null ? 1 : Math.min(1, clipNorm / (norm + 1e-6))
+      this.steps += 1
+      for (const {gradient, moments, variable} of slots) {
+        const values = (await variable.data<'float32'>()).slice() // host memory already: nothing is waited for
+        adamwStep(values, gradient, moments, {...rest, gradientScale, learningRate, step: this.steps})
+        setValues(variable, values)
+      }
+    }
+    for (const {gradient} of slots) gradient.fill(0)
+    return norm
+  }
+
+  /** Nothing is on the device. */
+  dispose(): void {}
+}
+
+function slotOf(variable: tf.Variable): Slot {
+  const zeros = (): Float32Array => new Float32Array(variable.size)
+  return {gradient: zeros(), moments: {m: zeros(), v: zeros()}, variable}
+}
+
+/** √ Σ g² over all tensors, accumulated in f64. */
+function globalNorm(gradients: readonly Float32Array[]): number {
+  let squares = 0
+  for (const gradient of gradients) for (const value of gradient) squares += value * value
+  return Math.sqrt(squares)
+}

@@ -1,0 +1,59 @@
+import {describe, expect, test} from '@jest/globals'
+import * as tf from '@tensorflow/tfjs-core'
+import {collate} from '../../src/data/batches.js'
+import {openModelDirectory} from '../../src/checkpoint/model-directory.js'
+import {loadModel} from '../../src/model/load-model.js'
+import {AdapterSet} from '../../src/peft/adapter-set.js'
+import {lossAndGradients} from '../../src/train/batch-loss.js'
+import {estimateMemory} from '../../src/train/memory-estimate.js'
+import {useBackend} from '../support/device.js'
+import {lora} from '../support/random-adapter.js'
+import {unevenRows} from '../support/uneven-rows.js'
+
+/** Bytes of the arrays that TensorFlow.js's WebAssembly backend holds, and the most of them so far. */
+class Heap {
+  live = 0
+  most = 0
+  private readonly sizes = new Map<object, number>()
+
+  constructor(backend: tf.KernelBackend) {
+    const move = backend.move.bind(backend)
+    const disposeData = backend.disposeData.bind(backend)
+    backend.move = (dataId, values, shape, dtype, references) => {
+      this.sizes.set(dataId, 4 * tf.util.sizeFromShape(shape))
+      this.live += this.sizes.get(dataId) ?? 0
+      this.most = Math.max(this.most, this.live)
+      move(dataId, values, shape, dtype, references)
+    }
+    backend.disposeData = (dataId, force) => {
+      const gone = disposeData(dataId, force)
+      if (gone) this.live -= this.sizes.get(dataId) ?? 0
+      if (gone) this.sizes.delete(dataId)
+      return gone
+    }
+  }
+}
+
+describe('the estimate of a training step on the processor', () => {
+  test.each([
+    [4, 64, ['in_proj', 'x_proj'], 'none'],
+    [4, 64, ['in_proj', 'x_proj'], 'block'],
+    [2, 160, ['out_proj'], 'none'],
+    [2, 160, ['out_proj'], 'block'],
+    [8, 32, ['in_proj.x', 'x_proj.B', 'dt_proj', 'conv1d'], 'none'],
+  ] as const)('is within 10 %% of the heap: %i × %i, %j, %s', async (rows, length, targets, checkpointing) => {
+    await useBackend('wasm')
+    const heap = new Heap(tf.backend())
+    const model = await loadModel(await openModelDirectory('models/tiny-mamba'))
+    const settings = [lora({targets: [...targets]})]
+    const adapters = AdapterSet.create(settings, model.config, 1)
+    const batch = collate(unevenRows(Array.from({length: rows}, () => length)))
+    const shape = {adapters: settings, checkpointing, config: model.config, device: 'cpu', length, rows} as const
+    lossAndGradients({adapters, model}, batch, {recompute: checkpointing === 'block'}).dispose()
+    const {optimizer, total} = await estimateMemory({...shape, precision: 'f32'})
+    // The optimizer of the processor keeps its numbers outside this heap.
+    expect(Math.abs((total - optimizer) / heap.most - 1)).toBeLessThan(0.1)
+    adapters.dispose()
+    model.weights.dispose()
+  })
+})
