@@ -47,6 +47,14 @@ export async function openModelDirectory(directory: string): Promise<ModelFiles>
   return {config: config.object, directory, indexFile, tensors, weightFiles}
 }
 
+/** Its config.json alone, for what needs no weights. */
+export async function readModelConfig(directory: string): Promise<ModelFiles['config']> {
+  const names = await listDirectory(directory)
+  const {faults, object} = await readJsonFile(path.join(directory, CONFIG), {pythonNumbers: true})
+  if (object === null) throw refusal(`Cannot read the model in ${directory}`, faults, hintFor(names))
+  return object
+}
+
 /**
  * 'sha256:…' over every tensor's name, dtype, shape and bytes in the order of the names: the same for the same weights
  * however they are spread over files.

@@ -5,6 +5,7 @@
  */
 import {Command, Errors} from '@oclif/core'
 
+import {type Device, type DeviceChoice, type DeviceOptions} from '../backend/devices.js'
 import {describeFailure} from './failure.js'
 import {printFailure} from './print-failure.js'
 import {createReporter, type Reporter} from './progress.js'
@@ -13,6 +14,7 @@ export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true
 
   #reporter: Reporter | null = null
+  #device: Device | null = null
 
   /** A line of the result. Silent with `--json`. */
   protected out(line = ''): void {
@@ -28,6 +30,13 @@ export abstract class BaseCommand extends Command {
   protected async progress(): Promise<Reporter> {
     this.#reporter ??= await createReporter({env: process.env, platform: process.platform, stream: process.stderr})
     return this.#reporter
+  }
+
+  /** Starts a device that ends with the command: an open GPU would keep the program from ending. */
+  protected async startDevice(choice: DeviceChoice, options?: DeviceOptions): Promise<Device> {
+    const {startDevice} = await import('../backend/devices.js')
+    this.#device = await startDevice(choice, options)
+    return this.#device
   }
 
   /** Prints the error and leaves with its exit code; oclif prints nothing for the ExitError that `exit` throws. */
@@ -47,6 +56,7 @@ export abstract class BaseCommand extends Command {
 
   protected override async finally(error: Error | undefined): Promise<void> {
     this.#reporter?.stop()
+    this.#device?.close()
     await super.finally(error)
   }
 

@@ -34,3 +34,12 @@ export const share = Flags.custom<number>({
   helpValue: 'N',
   parse: parse('a number above 0 and up to 1', (value) => value > 0 && value <= 1),
 })
+
+const positive = parse('a number above 0', (value) => value > 0 && Number.isFinite(value))
+const GIB = 2 ** 30
+
+/** An amount of memory, typed in GiB and given on in bytes. */
+export const gibibytes = Flags.custom<number>({
+  helpValue: 'GIB',
+  parse: async (text) => Math.floor(GIB * (await positive(text))),
+})

@@ -1,7 +1,7 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
 import {adapterFlags} from '../cli/adapter-flags.js'
-import {deviceFlag} from '../cli/device-flag.js'
+import {deviceFlag, gpuMemoryFlag, precisionFlag} from '../cli/device-flag.js'
 import {formatCount} from '../cli/format.js'
 import {interruptSignal} from '../cli/interrupt.js'
 import {count} from '../cli/number-flags.js'
@@ -35,6 +35,8 @@ export default class Eval extends BaseCommand {
       required: true,
     }),
     device: deviceFlag(),
+    'gpu-memory': gpuMemoryFlag,
+    precision: precisionFlag(),
     format: Flags.option({
       default: 'auto',
       description: 'What a row is; auto tells it from the first row.',
@@ -52,15 +54,13 @@ export default class Eval extends BaseCommand {
 
   async run(): Promise<Evaluation> {
     const {args, flags} = await this.parse(Eval)
-    const [{startDevice}, {readDataset}, {loadTokenizer}, {attachModel}, {checkVocabulary}, {evaluate}] =
-      await Promise.all([
-        import('../backend/devices.js'),
-        import('../data/rows.js'),
-        import('../data/tokenizer.js'),
-        import('../peft/attached-model.js'),
-        import('../recipe/check-vocabulary.js'),
-        import('../train/evaluate.js'),
-      ])
+    const [{readDataset}, {loadTokenizer}, {attachModel}, {checkVocabulary}, {evaluate}] = await Promise.all([
+      import('../data/rows.js'),
+      import('../data/tokenizer.js'),
+      import('../peft/attached-model.js'),
+      import('../recipe/check-vocabulary.js'),
+      import('../train/evaluate.js'),
+    ])
     const progress = await this.progress()
     const {dispose, signal} = interruptSignal()
     const step = progress.step('Reading data')
@@ -72,7 +72,10 @@ export default class Eval extends BaseCommand {
       maxLength: flags['max-length'],
     })
     step.update('Loading model')
-    const device = await startDevice(flags.device)
+    const device = await this.startDevice(flags.device, {
+      gpuMemory: flags['gpu-memory'] ?? null,
+      precision: flags.precision,
+    })
     const attached = await attachModel({adapter: flags.adapter, anyBase: flags['any-base'], model: args.model})
     step.done(`${formatCount(dataset.examples.length)} rows (${dataset.format}), loss on ${dataset.lossOn}`)
     progress.note(`device ${device.description}`)
@@ -92,6 +95,19 @@ export default class Eval extends BaseCommand {
         `tokens      ${formatCount(result.tokens)}, of which ${formatCount(result.supervised_tokens)} supervised`,
       )
       return result
+    } catch (error) {
+      const [{largestBatch, placeOf}, {explainEvaluation, memoryContext}] = await Promise.all([
+        import('../train/largest-batch.js'),
+        import('../train/memory-explained.js'),
+      ])
+      const shape = {
+        adapters: attached.adapters.settings,
+        checkpointing: 'none' as const,
+        config: attached.model.config,
+        ...placeOf(device.name),
+        ...largestBatch(dataset.examples, flags['batch-size']),
+      }
+      throw await explainEvaluation(error, shape, await memoryContext(device))
     } finally {
       attached.dispose()
       dispose()

@@ -2,7 +2,7 @@ import {text as readAll} from 'node:stream/consumers'
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
 import {adapterFlags} from '../cli/adapter-flags.js'
-import {deviceFlag} from '../cli/device-flag.js'
+import {deviceFlag, gpuMemoryFlag, precisionFlag} from '../cli/device-flag.js'
 import {interruptSignal} from '../cli/interrupt.js'
 import {count, nonNegative, seed, share} from '../cli/number-flags.js'
 import {UsageError} from '../errors.js'
@@ -25,6 +25,8 @@ export default class Generate extends BaseCommand {
   static override flags = {
     ...adapterFlags,
     device: deviceFlag(),
+    'gpu-memory': gpuMemoryFlag,
+    precision: precisionFlag(),
     'max-new-tokens': count({default: 64, description: 'Stop after this many new tokens.'}),
     prompt: Flags.string({
       char: 'p',
@@ -55,8 +57,7 @@ export default class Generate extends BaseCommand {
     const {args, flags} = await this.parse(Generate)
     if (flags.stop?.includes('')) throw new UsageError('--stop is empty, expected a text that ends the generation.')
     const prompt = await this.promptFrom(args.stdin, flags.prompt)
-    const [{startDevice}, {loadTokenizer}, {attachModel}, {generate}] = await Promise.all([
-      import('../backend/devices.js'),
+    const [{loadTokenizer}, {attachModel}, {generate}] = await Promise.all([
       import('../data/tokenizer.js'),
       import('../peft/attached-model.js'),
       import('../peft/generate.js'),
@@ -64,7 +65,10 @@ export default class Generate extends BaseCommand {
     const progress = await this.progress()
     const step = progress.step(`Loading ${args.model}`)
     const tokenizer = await loadTokenizer(args.model)
-    const device = await startDevice(flags.device)
+    const device = await this.startDevice(flags.device, {
+      gpuMemory: flags['gpu-memory'] ?? null,
+      precision: flags.precision,
+    })
     const attached = await attachModel({adapter: flags.adapter, anyBase: flags['any-base'], model: args.model})
     step.done(`Loaded ${args.model} on ${device.description}`)
     const {dispose, signal} = interruptSignal()

@@ -48,8 +48,7 @@ export default class Merge extends BaseCommand {
 
   async run(): Promise<MergeReport> {
     const {args, flags} = await this.parse(Merge)
-    const [{startDevice}, {mergeAdapter}, {probeBatches}, {sampleBatches}] = await Promise.all([
-      import('../backend/devices.js'),
+    const [{mergeAdapter}, {probeBatches}, {sampleBatches}] = await Promise.all([
       import('../peft/merge-adapter.js'),
       import('../peft/probe-batches.js'),
       import('../peft/sample-batches.js'),
@@ -59,7 +58,7 @@ export default class Merge extends BaseCommand {
     const sampled = flags.data === undefined ? null : await sampleBatches(flags.base, flags.data)
     const {dispose, signal} = interruptSignal()
     try {
-      const device = await startDevice(flags.device)
+      const device = await this.startDevice(flags.device, {precision: 'f32'}) // or f16 rounding would hide a wrong merge
       reporter.note(`device ${device.description}`)
       const report = await mergeAdapter({
         adapter: args.adapter,

@@ -1,7 +1,7 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
 import {setFlag} from '../cli/set-flag.js'
-import {deviceFlag} from '../cli/device-flag.js'
+import {deviceFlag, gpuMemoryFlag} from '../cli/device-flag.js'
 import {formatDuration} from '../cli/format.js'
 import {interruptSignal} from '../cli/interrupt.js'
 
@@ -41,6 +41,7 @@ export default class Train extends BaseCommand {
 
   static override flags = {
     device: deviceFlag(),
+    'gpu-memory': gpuMemoryFlag,
     out: Flags.string({description: 'Directory for the run, instead of output_dir of the recipe.', helpValue: 'DIR'}),
     set: Flags.string({
       description: 'Change a value of the recipe. May be given several times.',
@@ -63,7 +64,13 @@ export default class Train extends BaseCommand {
     const progress = new RunProgress(await this.progress())
     const {dispose, signal} = interruptSignal()
     try {
-      const summary = await runRecipe({device: flags.device, recipe, report: (event) => progress.show(event), signal})
+      const summary = await runRecipe({
+        device: flags.device,
+        gpuMemory: flags['gpu-memory'] ?? null,
+        recipe,
+        report: (event) => progress.show(event),
+        signal,
+      })
       progress.finish()
       const report: TrainReport = {
         adapter: summary.adapter,

@@ -11,13 +11,22 @@ import {xoroshiro128plusFromState} from 'pure-rand/generator/xoroshiro128plus'
 const normalBox = 1.7155277699214135
 
 export class RandomStream {
-  private readonly generator: ReturnType<typeof xoroshiro128plusFromState>
+  private generator: ReturnType<typeof xoroshiro128plusFromState>
 
   constructor(seed: number, ...names: (string | number)[]) {
     const digest = createHash('sha256')
       .update(JSON.stringify([seed, ...names]))
       .digest()
     this.generator = xoroshiro128plusFromState([0, 4, 8, 12].map((offset) => digest.readInt32LE(offset)))
+  }
+
+  /** Where the stream is: setting it to what it once was repeats the numbers from there. */
+  get position(): readonly number[] {
+    return this.generator.getState()
+  }
+
+  set position(state: readonly number[]) {
+    this.generator = xoroshiro128plusFromState(state)
   }
 
   nextUint32(): number {

@@ -17,6 +17,8 @@ export interface Damage {
   readonly prepare?: Prepare
   /** What is typed; training from the recipe when left out. */
   readonly args?: readonly string[]
+  /** Added to the environment */
+  readonly env?: Readonly<Record<string, string>>
   /** Faults reported, where the number matters */
   readonly faults?: number
 }

@@ -130,8 +130,9 @@ export const usageDamages: readonly Damage[] = [
   {
     name: 'a device that is not there',
     exit: 5,
-    says: ['does not train on the GPU yet', '--device cpu'],
+    says: ['No GPU answers', '--device cpu', 'mambatune doctor'],
     args: ['train', 'recipe.yaml', '--device', 'gpu'],
+    env: {VK_DRIVER_FILES: 'no-driver.json'},
   },
   {
     name: 'TensorFlow where it is not installed',

@@ -15,6 +15,16 @@ describe('RandomStream', () => {
     expect(take(2, () => random.normal())).toEqual([-0.3017411238795799, -1.8744898104058176])
   })
 
+  test('gone back to where it was, a stream repeats its numbers', () => {
+    const random = new RandomStream(42, 'order', 0)
+    take(3, () => random.uniform())
+    const {position} = random
+    const numbers = take(4, () => random.normal())
+    random.position = position
+    expect(take(4, () => random.normal())).toEqual(numbers)
+    expect(random.position).not.toEqual(position)
+  })
+
   test.each([
     [[42, 'a']],
     [[42, 'b']],
