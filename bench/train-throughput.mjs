@@ -9,7 +9,7 @@ import {collate} from '../dist/data/batches.js'
 import {loadModel} from '../dist/model/load-model.js'
 import {AdapterSet} from '../dist/peft/adapter-set.js'
 import {lossAndGradients} from '../dist/train/batch-loss.js'
-import {AdamW, globalNorm} from '../dist/train/optimizer.js'
+import {createOptimizer} from '../dist/train/create-optimizer.js'
 
 const ROWS = 8
 const LENGTH = 128
@@ -21,7 +21,7 @@ const model = await loadModel(await openModelDirectory('models/tiny-mamba'))
 const targets = ['in_proj', 'x_proj', 'dt_proj', 'out_proj']
 const lora = {alpha: 32, dropout: 0, method: 'lora', rank: 16, rslora: false, targets}
 const adapters = AdapterSet.create([lora], model.config, 0)
-const optimizer = new AdamW(adapters.variables, {beta1: 0.9, beta2: 0.999, clipNorm: 1, epsilon: 1e-8, weightDecay: 0})
+const optimizer = createOptimizer(adapters, {beta1: 0.9, beta2: 0.999, clipNorm: 1, epsilon: 1e-8, weightDecay: 0})
 
 const random = new RandomStream(0, 'bench')
 const rows = Array.from({length: ROWS}, () => {
@@ -35,8 +35,10 @@ const processor = []
 for (let step = 0; step < WARM_UP + steps; step++) {
   const began = performance.now()
   const used = process.cpuUsage()
-  const {gradients} = lossAndGradients({adapters, model}, batch, batch.supervisedTokens, null)
-  optimizer.step(gradients, 1e-3, globalNorm(gradients))
+  const {dispose, gradients, loss} = lossAndGradients({adapters, model}, batch)
+  await optimizer.accumulate(gradients, 1 / batch.supervisedTokens)
+  await Promise.all([optimizer.step(1e-3), loss.data()])
+  dispose()
   if (step < WARM_UP) continue
   times.push(performance.now() - began)
   const {system, user} = process.cpuUsage(used)
