@@ -28,6 +28,10 @@ const DAWN = 'node_modules/webgpu/dist/linux-x64/dawn.node'
 const PROGRAM = ['bench', 'bin', 'build', 'dist', 'oclif.manifest.json', 'package.json', 'scripts']
 const ASSETS = ['data', 'models', 'recipes']
 
+/** The Vulkan loader, and EGL's dispatcher: without it NVIDIA's Vulkan driver answers nothing where there is no X11. */
+const LOADER_PACKAGES = ['libvulkan1', 'libegl1', 'libglvnd0']
+const LOADER_FILES = /\/lib(?:vulkan|EGL|GLdispatch)\.so/
+
 /** What no program reads: types, sources for debuggers, documentation. */
 const UNREAD = /\.(?:map|[cm]?ts|md|markdown|flow|html)$/
 
@@ -49,7 +53,7 @@ try {
     compress(binary, file)
   })
   part('dawn.node.xz', [DAWN], (file) => compress(DAWN, file))
-  part('libvulkan.tar.xz', [], packVulkanLoader)
+  part('loader.tar.xz', [fileURLToPath(import.meta.url)], packVulkanLoader)
   part('packages.tar.xz', ['package-lock.json', fileURLToPath(import.meta.url)], (file) =>
     archive(packageFiles(), file),
   )
@@ -92,10 +96,11 @@ function archive(names, output, from = '.') {
 
 /** The library through which programs find Vulkan drivers, from the distribution's own package. */
 function packVulkanLoader(output) {
-  tool('apt-get', ['download', 'libvulkan1'], scratch)
-  const [packed] = readdirSync(scratch).filter((name) => name.endsWith('.deb'))
-  tool('dpkg', ['-x', packed, 'loader'], scratch)
-  const libraries = filesUnder(path.join(scratch, 'loader')).filter((name) => name.includes('libvulkan.so'))
+  tool('apt-get', ['download', ...LOADER_PACKAGES], scratch)
+  for (const packed of readdirSync(scratch).filter((name) => name.endsWith('.deb'))) {
+    tool('dpkg', ['-x', packed, 'loader'], scratch)
+  }
+  const libraries = filesUnder(path.join(scratch, 'loader')).filter((name) => LOADER_FILES.test(name))
   for (const library of libraries) renameSync(library, path.join(scratch, path.basename(library)))
   archive(
     libraries.map((library) => path.basename(library)),

@@ -44,7 +44,7 @@ dawn_part() {
 part node.xz node_part
 part packages.tar.xz packages_part
 part dawn.node.xz dawn_part
-part libvulkan.tar.xz tar -xJ -C "$there/loader"
+part loader.tar.xz tar -xJ -C "$there/loader"
 part assets.tar.xz tar -xJ -C "$program"
 part program.tar.xz program_part
 

@@ -52,6 +52,9 @@ const LIMITS = [
   'maxStorageBuffersPerShaderStage',
 ] as const
 
+/** Tensors that the largest of our kernels binds at once: the backward pass of the selective scan. */
+const MOST_BINDINGS = 15
+
 /** A driver that computes on the processor. */
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software/i
 
@@ -90,6 +93,13 @@ export async function startGpu(options: GpuOptions): Promise<GpuDevice | null> {
 }
 
 async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  const {maxStorageBuffersPerShaderStage: bindings} = adapter.limits
+  if (bindings < MOST_BINDINGS) {
+    throw new DeviceError(
+      `The GPU ${nameOf(adapter.info)} lets a kernel see ${bindings} tensors at once; ours need ${MOST_BINDINGS}.`,
+      {hint: 'Update the graphics driver, or use --device cpu.'},
+    )
+  }
   const limits = Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]))
   const features = WANTED.filter((feature) => adapter.features.has(feature))
   try {

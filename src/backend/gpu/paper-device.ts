@@ -26,7 +26,8 @@ export function paperDevice(): GPUDevice {
 const nothing = (): object => ({})
 
 function paperBuffer(size: number): object {
-  return {destroy: nothing, getMappedRange: () => new ArrayBuffer(size), mapAsync: () => Promise.resolve()}
+  const mapAsync = (): Promise<void> => Promise.resolve()
+  return {destroy: nothing, getMappedRange: () => new ArrayBuffer(size), mapAsync, size, unmap: nothing}
 }
 
 function paperEncoder(): object {

@@ -41,7 +41,7 @@ export function scanRows({
   }
 }
 
-/** Names the code by all that it depends on; the batch only has a part in choosing the plan. */
+/** Names the code by all that it depends on, which the batch is not. */
 export function keyOf(form: ScanForm, plan: ScanPlan, ...rest: unknown[]): string {
   return JSON.stringify([{...form, batch: 0}, plan, ...rest])
 }

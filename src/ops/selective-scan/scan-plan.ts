@@ -52,8 +52,6 @@ export type Direction = 'forward' | 'backward'
 interface Sizes {
   readonly channels: number
   readonly states: number
-  /** B: sequences */
-  readonly batch: number
 }
 
 /** Subgroups of fewer lanes are those of processors with few registers for a lane, or of software, which compiles slowly. */
@@ -70,7 +68,20 @@ export function tunings(direction: Direction, {subgroupSize}: DeviceFacts): Scan
   return direction === 'forward' ? [forward, small] : [{...forward, channelsPerLane: 2, lanes: 128}, forward, small]
 }
 
+const known = new WeakMap<DeviceFacts, Map<string, ScanPlan>>()
+
+/** Thought out once for each size, because every launch asks for it. */
 export function planScan(direction: Direction, sizes: Sizes, facts: DeviceFacts, tuning?: ScanTuning): ScanPlan {
+  if (tuning) return newPlan(direction, sizes, facts, tuning)
+  let plans = known.get(facts)
+  if (!plans) known.set(facts, (plans = new Map<string, ScanPlan>()))
+  const key = `${direction} ${sizes.channels} ${sizes.states}`
+  let plan = plans.get(key)
+  if (!plan) plans.set(key, (plan = newPlan(direction, sizes, facts)))
+  return plan
+}
+
+function newPlan(direction: Direction, sizes: Sizes, facts: DeviceFacts, tuning?: ScanTuning): ScanPlan {
   const plans = (tuning ? [tuning] : tunings(direction, facts)).flatMap((choice) => [
     dividedBy(choice, direction, sizes, facts.subgroupSize),
     dividedBy(choice, direction, sizes, null),
