@@ -87,18 +87,20 @@ async function measure(options: BenchmarkOptions, run: () => Promise<number | nu
   const times: number[] = []
   let loss: number | null = null
   const isAhead = backend !== null && options.mode === 'train'
+  // A step that has none behind it is over sooner, so one more is handed over and not counted.
+  const total = warmup + steps + (isAhead ? 1 : 0)
   let last = performance.now()
   let under = run()
-  for (let step = 0; step < warmup + steps; step++) {
+  for (let step = 0; step < total; step++) {
     if (step === warmup) backend?.resetPeak()
     // Training hands over the next step before it waits for the results of this one; a token needs the one before it.
-    const ahead = isAhead && step + 1 < warmup + steps ? run() : null
+    const ahead = isAhead && step + 1 < total ? run() : null
     loss = await under
     const now = performance.now()
-    if (step >= warmup) times.push(now - last)
+    if (step >= warmup && step < warmup + steps) times.push(now - last)
     last = now
-    report(step + 1, warmup + steps)
-    if (step + 1 < warmup + steps) under = ahead ?? run()
+    report(Math.min(step + 1, warmup + steps), warmup + steps)
+    if (step + 1 < total) under = ahead ?? run()
   }
   times.sort((a, b) => a - b)
   const median = times[Math.floor(times.length / 2)]
