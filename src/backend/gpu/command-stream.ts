@@ -43,12 +43,7 @@ export class CommandStream {
     }
   }
 
-  /** Copies bytes; sizes and places are multiples of 4. */
-  copy(source: GPUBuffer, sourceAt: number, target: GPUBuffer, targetAt: number, bytes: number): void {
-    this.closePass()
-    this.openEncoder().copyBufferToBuffer(source, sourceAt, target, targetAt, bytes)
-  }
-
+  /** Fills with zeros; size and place are multiples of 4. */
   clear(target: GPUBuffer, at: number, bytes: number): void {
     this.closePass()
     this.openEncoder().clearBuffer(target, at, bytes)

@@ -172,20 +172,6 @@ export class GpuBackend extends tf.KernelBackend implements ShaderHost {
     this.store.upload(allocation, at, values)
   }
 
-  copyInto(source: tf.TensorInfo, target: tf.TensorInfo): void {
-    const from = this.store.plainPlace(this.store.get(source.dataId), 'f32')
-    const into = this.store.placeOf(this.store.get(target.dataId))
-    this.stream.copy(
-      from.allocation.buffer,
-      from.at,
-      into.allocation.buffer,
-      into.at,
-      4 * this.store.get(target.dataId).size,
-    )
-    from.allocation.lastBatch = this.stream.batch
-    into.allocation.lastBatch = this.stream.batch
-  }
-
   /** A tensor whose numbers are yet to be written. */
   empty(shape: readonly number[], format: Format): tf.TensorInfo {
     return this.store.makeOutput({format, shape})

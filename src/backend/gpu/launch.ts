@@ -64,8 +64,6 @@ export interface ShaderHost {
   remakeLater(kind: string, tensor: tf.TensorInfo, make: () => tf.TensorInfo): void
   /** New values for an f32 tensor, in place. */
   overwrite(tensor: tf.TensorInfo, values: Float32Array): void
-  /** The values of one f32 tensor into another of the same size, in place. */
-  copyInto(source: tf.TensorInfo, target: tf.TensorInfo): void
   /** Bytes on the GPU. */
   gpuMemory(): GpuMemory
 }
