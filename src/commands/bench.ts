@@ -3,9 +3,8 @@ import {BaseCommand} from '../cli/base-command.js'
 import {benchText} from '../cli/bench-text.js'
 import {deviceFlag, precisionFlag} from '../cli/device-flag.js'
 import {count} from '../cli/number-flags.js'
+import {PRESETS} from '../model/presets.js'
 import {type BenchReport} from '../report/benchmark.js'
-
-const PRESETS = ['mamba-130m', 'mamba-370m', 'mamba-790m', 'mamba-1.4b', 'mamba-2.8b', 'tiny'] as const
 
 export default class Bench extends BaseCommand {
   static override description =

@@ -4,7 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {type RandomStream} from '../data/random.js'
-import {forward, type LanguageModel, logitsOf, type ModelState} from './language-model.js'
+import {type LanguageModel, logitsOf, type ModelState} from './language-model.js'
+import {disposeState, readOn} from './read-on.js'
 import {chooseToken, type Sampling} from './sampling.js'
 import {type Sites} from './sites.js'
 
@@ -24,23 +25,18 @@ interface Step {
 
 /** Reads some more ids; what `before` holds is freed. */
 function advance(model: LanguageModel, sites: Sites, ids: readonly number[], before: Step | null): Step {
-  const [logits, ...rest] = tf.tidy(() => {
-    const idsOfPiece = tf.tensor2d([...ids], [1, ids.length], 'int32')
-    const {hidden, state} = forward(model, sites, idsOfPiece, {state: before?.state ?? null}) // (1, L, d)
+  const part = {ids, shape: [1, ids.length] as [number, number]}
+  const {answer: logits, state} = readOn(model, sites, part, before?.state ?? null, (hidden) => {
     const tail = tf.slice3d(hidden, [0, ids.length - 1, 0], [1, 1, hidden.shape[2]]) // (1, 1, d)
-    return [logitsOf(model, tail), ...state.flatMap(({scan, window}) => [scan, window])]
+    return logitsOf(model, tail)
   })
-  const state = Array.from({length: rest.length / 2}, (_, layer) => ({
-    scan: rest[2 * layer],
-    window: rest[2 * layer + 1],
-  }))
-  release(before)
+  before?.logits.dispose()
   return {logits, state}
 }
 
 function release(step: Step | null): void {
   step?.logits.dispose()
-  for (const {scan, window} of step?.state ?? []) tf.dispose([scan, window])
+  disposeState(step?.state ?? null)
 }
 
 /**

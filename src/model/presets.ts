@@ -4,11 +4,11 @@ import {type MambaConfig} from './config.js'
 type Size = Pick<MambaConfig, 'hidden' | 'layers' | 'vocabulary'>
 
 const SIZES = {
-  'mamba-1.4b': {hidden: 2048, layers: 48, vocabulary: 50_280},
   'mamba-130m': {hidden: 768, layers: 24, vocabulary: 50_280},
-  'mamba-2.8b': {hidden: 2560, layers: 64, vocabulary: 50_280},
   'mamba-370m': {hidden: 1024, layers: 48, vocabulary: 50_280},
   'mamba-790m': {hidden: 1536, layers: 48, vocabulary: 50_280},
+  'mamba-1.4b': {hidden: 2048, layers: 48, vocabulary: 50_280},
+  'mamba-2.8b': {hidden: 2560, layers: 64, vocabulary: 50_280},
   tiny: {hidden: 256, layers: 8, vocabulary: 2048},
 } as const satisfies Readonly<Record<string, Size>>
 
