@@ -26,9 +26,12 @@ interface Step {
 /** Reads some more ids; what `before` holds is freed. */
 function advance(model: LanguageModel, sites: Sites, ids: readonly number[], before: Step | null): Step {
   const part = {ids, shape: [1, ids.length] as [number, number]}
-  const {answer: logits, state} = readOn(model, sites, part, before?.state ?? null, (hidden) => {
-    const tail = tf.slice3d(hidden, [0, ids.length - 1, 0], [1, 1, hidden.shape[2]]) // (1, 1, d)
-    return logitsOf(model, tail)
+  const {answer: logits, state} = readOn(model, sites, part, before?.state ?? null, {
+    name: 'logits after the last',
+    of(hidden) {
+      const tail = tf.slice3d(hidden, [0, ids.length - 1, 0], [1, 1, hidden.shape[2]]) // (1, 1, d)
+      return logitsOf(model, tail)
+    },
   })
   before?.logits.dispose()
   return {logits, state}

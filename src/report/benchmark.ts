@@ -153,10 +153,11 @@ function workload(options: BenchmarkOptions, trainee: Trainee): Workload {
 function decoding({batch, config, length}: BenchmarkOptions, {adapters, model}: Trainee): Workload {
   const random = new RandomStream(SEED, 'benchmark')
   const first = Int32Array.from({length: batch}, () => Math.floor(random.uniform() * config.vocabulary))
+  const sites = adapters.sites(model.weights)
   return {
     dispose: () => {},
     async run() {
-      await decodeSteps(model, adapters.sites(model.weights), first, length)
+      await decodeSteps(model, sites, first, length)
       return null
     },
   }

@@ -15,9 +15,10 @@ export async function decodeSteps(
   let state: ModelState | null = null
   try {
     for (let made = 0; made < count; made++) {
-      const step = readOn(model, sites, {ids, shape: [ids.length, 1]}, state, (hidden) =>
-        mostProbable(logitsOf(model, hidden)),
-      )
+      const step = readOn(model, sites, {ids, shape: [ids.length, 1]}, state, {
+        name: 'most probable',
+        of: (hidden) => mostProbable(logitsOf(model, hidden)),
+      })
       state = step.state
       ids = (await step.answer.data()) as Int32Array // waits for the device
       step.answer.dispose()

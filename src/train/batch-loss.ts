@@ -4,6 +4,8 @@ import {type Batch} from '../data/batches.js'
 import {type RandomStream} from '../data/random.js'
 import {forward, type LanguageModel, type Layer, summedLoss} from '../model/language-model.js'
 import {recomputed} from '../ops/recomputed.js'
+import {paddedRows} from '../ops/linear-cross-entropy/supervised-rows.js'
+import {type NamedTensors, repeated} from '../ops/repeated.js'
 import {abandonTape} from '../ops/tape.js'
 import {type AdapterSet} from '../peft/adapter-set.js'
 
@@ -85,27 +87,50 @@ export interface LossAndGradients {
 }
 
 export function lossAndGradients(trainee: Trainee, batch: Batch, options: LossOptions = {}): LossAndGradients {
-  const variables = [...trainee.adapters.variables]
+  const {dropout = null, recompute = false} = options
+  const {positions, targets} = paddedRows(batch.labels)
+  const start = dropout?.position.join()
   tf.engine().startScope()
   try {
-    // Not tf.variableGrads, which throws when the loss depends on none of the variables.
-    const {grads, value} = tf.engine().gradients<tf.Scalar>(
-      () => lossTensor(trainee, batch, options),
-      variables.map(([, variable]) => variable),
-      undefined,
-      true,
+    const {[LOSS]: loss, ...gradients} = repeated(
+      {
+        isRepeatable: () => dropout?.position.join() === start,
+        key: `gradients ${batch.rows} ${recompute}`,
+        owner: trainee.adapters,
+        slots: [batch.ids, positions, targets],
+      },
+      () => computeLossAndGradients(trainee, batch, options),
     )
-    const gradients = new Map<string, tf.Tensor>()
-    for (const [index, [name]] of variables.entries()) {
-      const gradient = grads[index] as tf.Tensor | undefined
-      if (gradient) gradients.set(name, tf.keep(gradient))
+    const kept = [loss, ...Object.values(gradients)].map((tensor) => tf.keep(tensor))
+    return {
+      dispose: () => tf.dispose(kept),
+      gradients: new Map(Object.entries(gradients)),
+      loss: loss as tf.Scalar,
     }
-    const loss = tf.keep(value)
-    return {dispose: () => tf.dispose([loss, ...gradients.values()]), gradients, loss}
   } catch (error) {
     abandonTape()
     throw error
   } finally {
     tf.engine().endScope()
   }
+}
+
+/** Not the name of a variable. */
+const LOSS = 'loss'
+
+/** The loss and, by the names of their variables, the gradients. */
+function computeLossAndGradients(trainee: Trainee, batch: Batch, options: LossOptions): NamedTensors {
+  const variables = [...trainee.adapters.variables]
+  // Not tf.variableGrads, which throws when the loss depends on none of the variables.
+  const {grads, value} = tf.engine().gradients<tf.Scalar>(
+    () => lossTensor(trainee, batch, options),
+    variables.map(([, variable]) => variable),
+    undefined,
+    true,
+  )
+  const gradients = variables.flatMap(([name], index) => {
+    const gradient = grads[index] as tf.Tensor | undefined
+    return gradient ? [[name, gradient] as const] : []
+  })
+  return {[LOSS]: value, ...Object.fromEntries(gradients)}
 }

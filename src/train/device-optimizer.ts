@@ -53,14 +53,19 @@ export class DeviceOptimizer implements Optimizer {
     const backend = gpuBackend()
     if (backend?.isUnsettled) await backend.settle()
     placesOf([...this.variables.values()])
-    const norm = normOnGpu(this.host, this.state.arenas.gradients)
+    const [norm] = await this.handOver(this.state, learningRate)
+    if (!Number.isFinite(norm)) this.steps -= 1
+    return norm
+  }
+
+  /** The norm is asked for and so copied: its buffer is free for the next step, which may begin before it has arrived. */
+  private handOver({arenas}: State, learningRate: number): Promise<Float32Array> {
+    const norm = normOnGpu(this.host, arenas.gradients)
     try {
       // Counted before the norm is known: the step's number goes into the dispatch that decides by the norm.
       this.steps += 1
-      stepOnGpu(this.host, this.state.arenas, norm, {...this.settings, learningRate, step: this.steps})
-      const [value] = await norm.data<'float32'>()
-      if (!Number.isFinite(value)) this.steps -= 1
-      return value
+      stepOnGpu(this.host, arenas, norm, {...this.settings, learningRate, step: this.steps})
+      return norm.data<'float32'>()
     } finally {
       norm.dispose()
     }

@@ -74,8 +74,10 @@ describe('the linear cross-entropy', () => {
       const labels = {...inputs.labels, data: inputs.labels.data.map((label, row) => (row < 13 ? label : -100))}
       const {dHidden, ...sums} = await evaluate(headLoss.call, {...inputs, labels}, WANTED)
       const {dHidden: dHiddenAlone, ...sumsAlone} = await evaluate(headLoss.call, rowsOf(inputs, 0, 13), WANTED)
-      expect(bitFaultsOf(sums, sumsAlone)).toEqual({})
-      expect(bitFaultsOf({dHidden: dHidden.subarray(0, 13 * 5)}, {dHidden: dHiddenAlone})).toEqual({})
+      // The GPU pads supervised rows, and may divide products of more rows otherwise.
+      const faults = backend === 'gpu' ? faultsOf : bitFaultsOf
+      expect(faults(sums, sumsAlone)).toEqual({})
+      expect(faults({dHidden: dHidden.subarray(0, 13 * 5)}, {dHidden: dHiddenAlone})).toEqual({})
     })
 
     test('is zero with zero gradients where no row is supervised', async () => {

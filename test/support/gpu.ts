@@ -13,6 +13,8 @@ import {registerGradients} from '../../src/backend/gradients.js'
 export interface GpuUse {
   /** f32 unless said otherwise: it is what can be compared to other backends exactly. */
   readonly precision?: 'f16' | 'f32'
+  /** Watched dispatch by dispatch, which is what tests want unless work is to be repeated as in a real run: see repeated-work.ts. */
+  readonly checked?: boolean
 }
 
 async function answers(): Promise<boolean> {
@@ -33,14 +35,17 @@ if (!gpuAvailable) {
 }
 
 let opened: GpuDevice | null = null
+let openedAs = ''
 
-/** Makes the GPU TensorFlow.js's current backend. Asking for another precision opens it anew, and its tensors are gone. */
-export async function useGpu({precision = 'f32'}: GpuUse = {}): Promise<GpuBackend> {
-  if (opened?.backend.precision !== precision) {
+/** Makes the GPU TensorFlow.js's current backend. Asking for another use opens it anew, and its tensors are gone. */
+export async function useGpu({checked = true, precision = 'f32'}: GpuUse = {}): Promise<GpuBackend> {
+  const use = `${precision} ${checked}`
+  if (!opened || openedAs !== use) {
     await close()
     tf.enableProdMode()
     await registerGradients()
-    opened = await startGpu({checked: true, precision})
+    opened = await startGpu({checked, precision})
+    openedAs = use
     if (!opened) throw new Error('no GPU adapter answers any more')
   }
   await tf.setBackend(GPU_BACKEND)

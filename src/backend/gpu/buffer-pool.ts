@@ -12,6 +12,9 @@ export interface Allocation {
   /** Bytes of the buffer */
   readonly bytes: number
   holders: number
+  isDestroyed: boolean
+  /** Which request of all got it last: a buffer that was given back and taken again has another */
+  taken: number
   /** Number of the command batch that used it last */
   lastBatch: number
   /** Number of the wait for the device before which it was asked for last */
@@ -72,6 +75,7 @@ export class BufferPool {
   private waits = 0
   private mostLiveSinceReset = 0
   private nextId = 1
+  private requests = 0
   private room: number
 
   /**
@@ -95,14 +99,42 @@ export class BufferPool {
     this.mostLiveSinceReset = Math.max(this.mostLiveSinceReset, this.live)
     if (waiting) {
       this.pooled -= waiting.bytes
-      waiting.holders = 1
-      waiting.lastWait = this.waits
-      return waiting
+      return this.take(waiting)
     }
     this.stayWithinLimit(bytes)
     this.peak = Math.max(this.peak, this.live + this.pooled)
     const buffer = this.create(bytes)
-    return {bindGroups: new Set(), buffer, bytes, holders: 1, id: this.nextId++, lastBatch: -1, lastWait: this.waits}
+    const fresh = {bindGroups: new Set<() => void>(), buffer, bytes, id: this.nextId++, lastBatch: -1}
+    return this.take({...fresh, holders: 0, isDestroyed: false, lastWait: 0, taken: 0})
+  }
+
+  /** Takes this very buffer, which waits for reuse. */
+  claim(allocation: Allocation): void {
+    const waiting = this.free.get(allocation.bytes) ?? []
+    const place = placeIn(waiting, allocation.id)
+    if (waiting[place] !== allocation) throw new Error('a buffer that is in use cannot be claimed')
+    waiting.splice(place, 1)
+    this.live += allocation.bytes
+    this.pooled -= allocation.bytes
+    this.mostLiveSinceReset = Math.max(this.mostLiveSinceReset, this.live)
+    this.take(allocation)
+  }
+
+  /** Keeps a waiting buffer from being given up for lack of use. */
+  touch(allocation: Allocation): void {
+    allocation.lastWait = this.waits
+  }
+
+  /** The number of the last request. */
+  get lastRequest(): number {
+    return this.requests
+  }
+
+  private take(allocation: Allocation): Allocation {
+    allocation.holders = 1
+    allocation.taken = ++this.requests
+    allocation.lastWait = this.waits
+    return allocation
   }
 
   /** A buffer of this size, or the smallest that is not much larger. */
@@ -186,6 +218,7 @@ export class BufferPool {
   private destroy(allocation: Allocation): void {
     for (const forget of allocation.bindGroups) forget()
     this.pooled -= allocation.bytes
+    allocation.isDestroyed = true
     allocation.buffer.destroy()
   }
 }

@@ -2,6 +2,7 @@
  * Commands on their way to the GPU. Dispatches are recorded into one compute pass and handed over in batches: often enough
  * that the GPU never waits for the processor, seldom enough that handing over costs nothing.
  */
+import {type Allocation} from './buffer-pool.js'
 import {type Grid} from './shader.js'
 import {type Profiler, type Work} from './profiler.js'
 
@@ -10,6 +11,8 @@ const FIRST_BATCH = 8
 const BATCH = 64
 
 export interface Dispatch {
+  /** The buffers of the bind group */
+  readonly allocations: readonly Allocation[]
   readonly pipeline: GPUComputePipeline
   readonly bindGroup: GPUBindGroup
   readonly immediates: ArrayBuffer | null
@@ -18,11 +21,22 @@ export interface Dispatch {
   readonly work: () => Work
 }
 
+/** Hears all that is asked of the GPU, in order. */
+export interface CommandListener {
+  dispatched(dispatch: Dispatch): void
+  cleared(allocation: Allocation): void
+  uploaded(allocation: Allocation, at: number, values: HostNumbers): void
+}
+
+/** What can be uploaded. */
+export type HostNumbers = Float32Array | Int32Array | Uint8Array
+
 export class CommandStream {
   /** Number of the batch that is being recorded; all before it have been handed over. */
   batch = 0
   /** Hears each dispatch with its own pass while it is set. */
   profiler: Profiler | null = null
+  listener: CommandListener | null = null
   private encoder: GPUCommandEncoder | null = null
   private pass: GPUComputePassEncoder | null = null
   private dispatches = 0
@@ -30,7 +44,10 @@ export class CommandStream {
 
   constructor(private readonly device: GPUDevice) {}
 
-  dispatch({bindGroup, grid, immediates, pipeline, work}: Dispatch): void {
+  dispatch(dispatch: Dispatch): void {
+    const {allocations, bindGroup, grid, immediates, pipeline, work} = dispatch
+    this.listener?.dispatched(dispatch)
+    for (const allocation of allocations) allocation.lastBatch = this.batch
     const pass = this.openPass(work)
     pass.setPipeline(pipeline)
     pass.setBindGroup(0, bindGroup)
@@ -43,10 +60,19 @@ export class CommandStream {
     }
   }
 
-  /** Fills with zeros; size and place are multiples of 4. */
-  clear(target: GPUBuffer, at: number, bytes: number): void {
+  /** Fills a buffer with zeros. */
+  clear(allocation: Allocation): void {
+    this.listener?.cleared(allocation)
+    allocation.lastBatch = this.batch
     this.closePass()
-    this.openEncoder().clearBuffer(target, at, bytes)
+    this.openEncoder().clearBuffer(allocation.buffer, 0, allocation.bytes)
+  }
+
+  upload(allocation: Allocation, at: number, values: HostNumbers): void {
+    this.listener?.uploaded(allocation, at, values)
+    // Writes go before everything recorded but not yet handed over, so what still reads the buffer has to go first.
+    if (allocation.lastBatch >= this.batch) this.submit()
+    this.device.queue.writeBuffer(allocation.buffer, at, values.buffer, values.byteOffset, values.byteLength)
   }
 
   /** Hands over what is recorded. */

@@ -14,6 +14,7 @@ import {patiently} from './patiently.js'
 import {Pipelines} from './pipelines.js'
 import {type KernelTime, Profiler, type Work} from './profiler.js'
 import {randomGrid, randomUniform} from './random.wgsl.js'
+import {type NamedResults, RepeatedSteps, type RepeatedWork} from './repeated-work.js'
 import {readBuffer} from './readback.js'
 import {type DeviceFacts, type Format} from './shader.js'
 import {BYTES, checkGrid, immediatesOf} from './stored.js'
@@ -38,6 +39,7 @@ export class GpuBackend extends tf.KernelBackend implements ShaderHost {
   private readonly pipelines: Pipelines
   private readonly store: TensorStore
   private readonly stream: CommandStream
+  private readonly steps: RepeatedSteps
 
   constructor({checked, device, facts, memoryLimit, precision}: GpuBackendOptions) {
     super()
@@ -50,6 +52,7 @@ export class GpuBackend extends tf.KernelBackend implements ShaderHost {
     this.pipelines = new Pipelines(device, (what, work) => this.faults.watch(what, work))
     const {faults, pipelines, stream} = this
     this.store = new TensorStore(this, {device, facts, faults, memoryLimit, pipelines, stream})
+    this.steps = new RepeatedSteps(this.store, stream)
   }
 
   // ---- TensorFlow.js's side
@@ -131,12 +134,16 @@ export class GpuBackend extends tf.KernelBackend implements ShaderHost {
       name: launch.detail === undefined ? shader.name : `${shader.name} ${launch.detail}`,
       operations: launch.operations ?? 0,
     })
-    const dispatch = {bindGroup, grid, immediates: immediatesOf(whole, floats), pipeline, work}
-    // Not earlier: binding may have copied, and so handed over a batch.
-    for (const {allocation} of [...inputs, ...changed]) allocation.lastBatch = this.stream.batch
+    const allocations = [...inputs, ...changed].map(({allocation}) => allocation)
+    const dispatch = {allocations, bindGroup, grid, immediates: immediatesOf(whole, floats), pipeline, work}
     if (this.checked) this.faults.watch(describeLaunch(launch), () => this.stream.dispatch(dispatch))
     else this.stream.dispatch(dispatch)
     return made
+  }
+
+  /** The results of work that is asked for again and again: see repeated-work.ts. */
+  repeated(work: RepeatedWork, compute: () => NamedResults): NamedResults {
+    return this.checked || this.stream.profiler ? compute() : this.steps.run(work, compute)
   }
 
   formatOf(tensor: tf.TensorInfo): Format {
@@ -169,7 +176,7 @@ export class GpuBackend extends tf.KernelBackend implements ShaderHost {
     const {allocation, at, format} = this.store.placeOf(stored)
     if (format !== 'f32') throw new Error('only f32 tensors can be overwritten')
     stored.host = null
-    this.store.upload(allocation, at, values)
+    this.stream.upload(allocation, at, values)
   }
 
   /** A tensor whose numbers are yet to be written. */

@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {DeviceError} from '../../errors.js'
-import {type Allocation, BufferPool} from './buffer-pool.js'
+import {BufferPool} from './buffer-pool.js'
 import {type CommandStream} from './command-stream.js'
 import {copyRows, copyRowsLaunch} from './copy-rows.wgsl.js'
 import {type Faults} from './faults.js'
@@ -117,8 +117,7 @@ export class TensorStore {
       bytes += 256 * Math.ceil(bytesOf(tf.util.sizeFromShape([...shape]), 'f32') / 256)
     }
     const allocation = this.pool.allocate(Math.max(bytes, 256))
-    this.stream.clear(allocation.buffer, 0, allocation.bytes)
-    allocation.lastBatch = this.stream.batch
+    this.stream.clear(allocation)
     allocation.holders += shapes.length
     const parts = shapes.map((shape, index) =>
       this.adopt(shape, 'float32', {allocation, at: starts[index], format: 'f32', slice: null}),
@@ -157,7 +156,6 @@ export class TensorStore {
     const stored = this.data.get((strided ? input.tensor : input).dataId)
     const place = strided ? this.placeOf(stored) : this.plainPlace(stored)
     const {allocation, at, format, slice} = place
-    allocation.lastBatch = this.stream.batch
     const bytes = slice ? allocation.bytes : Math.min(bytesOf(stored.size, format), allocation.bytes - at)
     this.checkBinding(bytes)
     return {allocation, at, bytes}
@@ -171,7 +169,7 @@ export class TensorStore {
     if (!host) throw new Error('a tensor has neither values nor a buffer')
     const format = formatOfDtype(stored.dtype)
     const allocation = this.pool.allocate(bytesOf(size, format))
-    this.upload(allocation, 0, host)
+    this.stream.upload(allocation, 0, host)
     if (stored.dtype === 'float32') stored.host = null
     stored.place = {allocation, at: 0, format, slice: null}
     return stored.place
@@ -208,8 +206,8 @@ export class TensorStore {
     }
     const shader = copyRows({from: place.format, to: format, wide})
     const {layout, pipeline} = this.pipelines.get(shader, 1, 1)
-    place.allocation.lastBatch = allocation.lastBatch = this.stream.batch
     this.stream.dispatch({
+      allocations: [place.allocation, allocation],
       bindGroup: this.pipelines.bindGroup(layout, [from, {allocation, at: 0, bytes: bytesOf(size, format)}]),
       grid,
       immediates: immediatesOf([rows, offset, wide && !place.slice ? rows : stride, count], []),
@@ -219,12 +217,6 @@ export class TensorStore {
     this.pool.release(place.allocation)
     stored.place = {allocation, at: 0, format, slice: null}
     return stored.place
-  }
-
-  upload(allocation: Allocation, at: number, values: Float32Array | Int32Array | Uint8Array): void {
-    // Writes go before everything recorded but not yet handed over, so what still reads the buffer has to go first.
-    if (allocation.lastBatch >= this.stream.batch) this.stream.submit()
-    this.device.queue.writeBuffer(allocation.buffer, at, values.buffer, values.byteOffset, values.byteLength)
   }
 
   private createBuffer(bytes: number): GPUBuffer {

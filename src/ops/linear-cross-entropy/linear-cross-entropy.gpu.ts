@@ -12,7 +12,7 @@ import {gatherRowsOnGpu} from '../gather-rows.gpu.js'
 import {logits, product} from '../matrix-product/matrix-product.gpu.js'
 import {type GpuDefinition, type Inputs, toTensors} from '../operation.js'
 import {lossSumShader, rowLossShader, spreadGroups, spreadRowsShader} from './linear-cross-entropy.wgsl.js'
-import {type SupervisedRows, supervisedRows} from './supervised-rows.js'
+import {paddedRows, type SupervisedRows} from './supervised-rows.js'
 
 /** Bytes of logits in one piece, at most. */
 const PIECE_BYTES = 256 * 2 ** 20
@@ -26,6 +26,8 @@ interface Piece {
   readonly targets: tf.Tensor
   readonly from: number
 }
+
+const hostRows = (labels: tf.Tensor): SupervisedRows => paddedRows(labels.dataSync<'int32'>())
 
 const only = (info: tf.TensorInfo): tf.Tensor => toTensors([info])[0]
 
@@ -92,43 +94,39 @@ function addLosses(host: ShaderHost, before: tf.Tensor | null, losses: tf.Tensor
   return only(sum)
 }
 
-/** Rows of dHidden back at their positions, times dy. */
+/** Rows of dHidden back at their positions, times dy; zeros elsewhere. */
 function spread(
   host: ShaderHost,
   dy: tf.Tensor,
   {hidden, labels, weight}: Inputs,
   parts: readonly tf.Tensor[],
 ): tf.Tensor {
-  const {positions} = supervisedRows(labels)
-  const [rows, columns = 1] = hidden.shape
-  const places = new Int32Array(rows).fill(-1)
-  for (const [index, position] of positions.entries()) places[position] = index
-  const placesTensor = tf.tensor1d(places, 'int32')
-  const {starts} = pieceStarts(host, positions.length, weight.shape[0])
-  let out: tf.TensorInfo | null = null
-  // A piece answers for the positions up to the next one's first: all positions together.
-  for (const [index, from] of starts.entries()) {
-    const begin = index === 0 ? 0 : positions[from]
-    const end = index + 1 < starts.length ? positions[starts[index + 1]] : rows
-    const [made] = host.launch({
+  const {positions, targets} = hostRows(labels)
+  const columns = hidden.shape[1] ?? 1
+  const indices = tf.tensor1d(positions, 'int32')
+  const chosen = tf.tensor1d(targets, 'int32')
+  const {parts: zeros, whole} = host.allocateTogether([hidden.shape])
+  const [out] = toTensors([...zeros, whole])
+  for (const [index, from] of pieceStarts(host, positions.length, weight.shape[0]).starts.entries()) {
+    const rows = parts[index].shape[0]
+    host.launch({
       floats: [1 / scaleOf(storedFormat(host, weight.shape[0]))],
-      grid: flatGrid(spreadGroups(end - begin, columns)),
-      inputs: [parts[index], placesTensor, dy],
-      outputs: out ? [] : [{format: 'f32', shape: [rows, columns]}],
+      grid: flatGrid(spreadGroups(rows, columns)),
+      inputs: [parts[index], indices, chosen, dy],
+      outputs: [],
       shader: spreadRowsShader(columns),
-      updates: out ? [out] : [],
-      whole: [begin, end, from],
+      updates: [out],
+      whole: [rows, from],
     })
-    out ??= made
   }
-  return out ? only(out) : tf.zeros(hidden.shape)
+  return out
 }
 
 /** dWeight: logits and dLogits once more, because they are not kept and W is hardly ever trained. */
 function weightGradient(host: ShaderHost, dy: tf.Tensor, inputs: Inputs): tf.Tensor {
   const {labels, weight} = inputs
   const format = storedFormat(host, weight.shape[0])
-  const parts = forEachPiece(host, inputs, supervisedRows(labels), (piece) => {
+  const parts = forEachPiece(host, inputs, hostRows(labels), (piece) => {
     const [dLogits] = rowLosses(host, piece, format).dLogits
     return only(product(host, {format: 'f32', kind: 'TN', left: dLogits, right: piece.hidden})) // (V, d)
   })
@@ -149,7 +147,7 @@ export const linearCrossEntropyOnGpu: GpuDefinition = {
     const {labels, weight} = inputs
     const format = recording ? storedFormat(host, weight.shape[0]) : null
     let sum: tf.Tensor | null = null
-    const pieces = forEachPiece(host, inputs, supervisedRows(labels), (piece) => {
+    const pieces = forEachPiece(host, inputs, hostRows(labels), (piece) => {
       const {dLogits, losses} = rowLosses(host, piece, format)
       sum = addLosses(host, sum, losses)
       return {

@@ -3,6 +3,8 @@
  *
  *   loss[r] = max x − x[label] + log Σ exp(x − max)        dLogits[r] = scale · (softmax x − onehot label)
  *
+ * and both 0 for a row with a negative label.
+ *
  * One workgroup goes over a row twice: first for maximum and sum together (each thread rescales its sum when its maximum
  * grows), then, if a gradient is wanted, to write it. Losses are summed in a tree whose shape depends on sizes alone; not
  * with a compensation for rounding, because compilers of shaders may cancel its terms.
@@ -102,10 +104,11 @@ fn main(
   reduce(thread);
   top = highest[0];
   sum = sums[0];
-  let label = min(u32(load_labels(params.offset + row)), ${vocabulary - 1}u);
+  let given = load_labels(params.offset + row);
+  let label = min(u32(max(given, 0)), ${vocabulary - 1}u);
   if (thread == 0u) {
     let chosen = load_logits(first + label / ${width}u)${width === 4 ? '[label & 3u]' : ''};
-    store_losses(row, (top - chosen) + log(sum));
+    store_losses(row, select(0.0, (top - chosen) + log(sum), given >= 0));
   }
   ${withGradient ? gradientCode(groups, threads, width) : ''}
 }`
@@ -113,10 +116,11 @@ fn main(
 
 function gradientCode(groups: number, threads: number, width: 1 | 4): string {
   return /* wgsl */ `
-  let inverse = params.scale / sum;
+  let scale = select(0.0, params.scale, given >= 0);
+  let inverse = scale / sum;
   for (var i = thread; i < ${groups}u; i += ${threads}u) {
     var dx = exp(load_logits(first + i) - top) * inverse;
-    if (i == label / ${width}u) { dx${width === 4 ? '[label & 3u]' : ''} -= params.scale; }
+    if (i == label / ${width}u) { dx${width === 4 ? '[label & 3u]' : ''} -= scale; }
     store_d_logits(first + i, dx);
   }`
 }
@@ -154,8 +158,8 @@ fn main(@builtin(local_invocation_index) thread: u32) {
 const SPREAD_THREADS = 256
 
 /**
- * The gradient's rows back at their positions:  out[p] = dy · scale · rows[places[p] − offset], and zeros where places[p] is
- * negative, for the positions [begin, end) that a piece answers for. rows (m, d) f32, places (M) i32, dy () f32.
+ * The gradient's rows back at their positions:  out[positions[offset + r]] = dy · scale · rows[r] for the m rows of a piece
+ * whose target is not negative. rows (m, d) f32, positions and targets (all supervised rows) i32, dy () f32.
  */
 export function spreadRowsShader(columns: number): Shader {
   const width = columns % 4 === 0 ? 4 : 1
@@ -163,11 +167,12 @@ export function spreadRowsShader(columns: number): Shader {
   return {
     code: () =>
       [
-        parameters(['begin', 'end', 'offset'], ['scale']),
+        parameters(['rows', 'offset'], ['scale']),
         binding({binding: 0, format: 'f32', name: 'rows', width}),
-        binding({binding: 1, format: 'i32', name: 'places', width: 1}),
-        binding({binding: 2, format: 'f32', name: 'dy', width: 1}),
-        binding({binding: 3, format: 'f32', name: 'out', output: true, width}),
+        binding({binding: 1, format: 'i32', name: 'positions', width: 1}),
+        binding({binding: 2, format: 'i32', name: 'targets', width: 1}),
+        binding({binding: 3, format: 'f32', name: 'dy', width: 1}),
+        binding({binding: 4, format: 'f32', name: 'out', output: true, width}),
         /* wgsl */ `
 @compute @workgroup_size(${SPREAD_THREADS})
 fn main(
@@ -176,14 +181,10 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let i = ${FLAT_WORKGROUP} * ${SPREAD_THREADS}u + thread;
-  let position = params.begin + i / ${groups}u;
-  if (position >= params.end) { return; }
-  let place = load_places(position);
-  var value = ${width === 4 ? 'vec4<f32>(0.0)' : '0.0'};
-  if (place >= 0) {
-    value = load_rows((u32(place) - params.offset) * ${groups}u + i % ${groups}u) * (params.scale * load_dy(0u));
-  }
-  store_out(params.begin * ${groups}u + i, value);
+  let row = i / ${groups}u;
+  if (row >= params.rows || load_targets(params.offset + row) < 0) { return; }
+  let place = u32(load_positions(params.offset + row)) * ${groups}u + i % ${groups}u;
+  store_out(place, load_rows(i) * (params.scale * load_dy(0u)));
 }`,
       ].join('\n'),
     key: `${columns}`,
@@ -191,7 +192,7 @@ fn main(
   }
 }
 
-/** Workgroups of spreadRows for so many positions. */
-export function spreadGroups(positions: number, columns: number): number {
-  return Math.ceil((positions * columns) / (columns % 4 === 0 ? 4 : 1) / SPREAD_THREADS)
+/** Workgroups of spreadRows for so many rows. */
+export function spreadGroups(rows: number, columns: number): number {
+  return Math.ceil((rows * columns) / (columns % 4 === 0 ? 4 : 1) / SPREAD_THREADS)
 }
