@@ -2,7 +2,7 @@
 import {channelOf} from './scan-form.wgsl.js'
 import {type ScanPlan} from './scan-plan.js'
 import {sumsAt} from './scan-sums.wgsl.js'
-import {channelItems, forItems, range, readFour, stagedAt} from './scan-tiles.wgsl.js'
+import {channelItems, forItems, range} from './scan-tiles.wgsl.js'
 import {KINDS, matrixNumbers, sumsAtOnce, type Wanted} from './scan-walk-back.wgsl.js'
 
 const LN_2 = '0.6931471805599453'
@@ -10,19 +10,18 @@ const LN_2 = '0.6931471805599453'
 /** The gradients of a tile that has been walked back, from the sums. */
 export function finishTile(wanted: Wanted, plan: ScanPlan): string {
   if (wanted === 'parameters') {
-    const sum = (i: number): string => `let at = ${stagedAt(plan)}; d_skip += ${readFour('upstream', 'at')} * x_${i};`
+    const sum = (i: number): string => `d_skip += up_${i} * x_${i};`
     return forItems(channelItems(plan), plan, sum)
   }
   const column = 'first_channel + place * 4u'
   const gradients = forItems(
     channelItems(plan),
     plan,
-    (i) => `let at = ${stagedAt(plan)}; let skip = read_d(${column});
+    (i) => `let skip = read_d(${column});
       let dx = ${sumsAt(0, KINDS, plan)};
       let dt = ${LN_2} * ${sumsAt(1, KINDS, plan)} + dx * x_${i};
       let value = ${sumsAt(2, KINDS, plan)} + skip * x_${i};
-      let step_size = vec4<f32>(drives[at].x, drives[at + 1u].x, drives[at + 2u].x, drives[at + 3u].x);
-      put_du(sequence, start + step, ${column}, dx * step_size + skip * ${readFour('upstream', 'at')});
+      put_du(sequence, start + step, ${column}, dx * dt_${i} + skip * up_${i});
       put_ddelta(sequence, start + step, ${column}, dt * slope_delta_${i});
       put_dz(sequence, start + step, ${column}, value * slope_z_${i});`,
   )

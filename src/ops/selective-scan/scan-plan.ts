@@ -133,7 +133,7 @@ export const SUMS: Readonly<Record<Direction, number>> = {backward: 3, forward: 
 /** Bytes of workgroup memory that the shaders declare. */
 function memoryOf(direction: Direction, plan: ScanPlan): number {
   const {channelsPerLane, interval, lanes, shuffles, stateLanes, tile, width} = plan
-  const staged = tile * stagedStride(plan) * (direction === 'forward' ? 2 : 3)
+  const staged = direction === 'forward' ? 2 * tile * stagedStride(plan) : 0 // backward among the sums
   const matrices = 2 * tile * stateLanes * STATES_PER_LANE * (direction === 'forward' ? 1 : 2 ** orderBits(plan))
   const perStep = tile * sumStepStride(plan, SUMS[direction])
   const partials =

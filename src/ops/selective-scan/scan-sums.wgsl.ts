@@ -50,10 +50,16 @@ export function putSums(values: readonly string[], first: string, plan: ScanPlan
   return `{ ${code}\nif (sum_holder) { ${stores.join(' ')} } }`
 }
 
-/** Sums of one kind at `step` for the four channels of `place`. */
-export function sumsAt(kind: number, kinds: number, plan: ScanPlan): string {
+/** Where the numbers of one kind are at `step` for the four channels of `place`. */
+export function fourPlaces(kind: number, kinds: number, plan: ScanPlan): string {
   const {channelLanes, channelsPerLane} = plan
   const p = `place * 4u / ${channelLanes}u`
-  const at = `step * ${sumStepStride(plan, kinds)}u + (${kind * channelsPerLane}u + ${p}) * ${sumStride(plan)}u + place * 4u % ${channelLanes}u`
-  return readFour('sums', at)
+  return `step * ${sumStepStride(plan, kinds)}u + (${kind * channelsPerLane}u + ${p}) * ${sumStride(plan)}u + place * 4u % ${channelLanes}u`
 }
+
+export const sumsAt = (kind: number, kinds: number, plan: ScanPlan): string =>
+  readFour('sums', fourPlaces(kind, kinds, plan))
+
+/** The number of one kind at a step for channel p of a lane. */
+export const numberAt = (kind: number, kinds: number, step: string, p: number, plan: ScanPlan): string =>
+  `sums[(${step}) * ${sumStepStride(plan, kinds)}u + ${(kind * plan.channelsPerLane + p) * sumStride(plan)}u + channel_lane]`

@@ -4,11 +4,23 @@
  */
 import {bitsBetween, firstHolder, firstSum, laneSums} from './lane-sums.wgsl.js'
 import {orderBits, type ScanPlan, STATES_PER_LANE, stepsTogether} from './scan-plan.js'
-import {exchangeOf, putSums} from './scan-sums.wgsl.js'
-import {driveOf, placeOf, range} from './scan-tiles.wgsl.js'
+import {exchangeOf, fourPlaces, numberAt, putSums} from './scan-sums.wgsl.js'
+import {range, storeFour} from './scan-tiles.wgsl.js'
 
 /** Sums over states for each step: dx, dΔ without ln 2, v. */
 export const KINDS = 3
+
+/**
+ * What is staged for each step and channel: Δ, Δ u and dv. The sums over states of a step take their places one for one,
+ * when the lanes of the channel have read them for the last time: workgroup memory decides how many groups run at once.
+ */
+const STAGED = {drive: 1, dt: 0, upstream: 2} as const
+const staged = (what: keyof typeof STAGED, step: string, p: number, plan: ScanPlan): string =>
+  numberAt(STAGED[what], KINDS, step, p, plan)
+
+/** Stages four channels of an item. */
+export const stage = (what: keyof typeof STAGED, values: string, plan: ScanPlan): string =>
+  `{ let at = ${fourPlaces(STAGED[what], KINDS, plan)}; ${storeFour('sums', 'at', values)} }`
 
 /** What is computed: the gradients of what changes from step to step (and of h0), or those of A and D. */
 export type Wanted = 'inputs' | 'parameters'
@@ -23,20 +35,24 @@ export const ORDERED = `fn ordered(states: vec4<f32>, order: u32) -> vec4<f32> {
 }`
 export const orderConstant = (plan: ScanPlan): string => `let order = channel_lane % ${2 ** orderBits(plan)}u;`
 
-/** B or C of a tile lies in workgroup memory once for each order, so that no lane has to turn what it reads. */
+/**
+ * B or C of a tile lies in workgroup memory once for each order, so that no lane has to turn what it reads: step, order,
+ * state lane, so that neighbouring lanes read from other banks.
+ */
 export const matrixSize = (plan: ScanPlan): number => plan.tile * plan.stateLanes * 2 ** orderBits(plan)
 export function storeMatrix(array: string, values: string, plan: ScanPlan): string {
   const orders = 2 ** orderBits(plan)
-  const stores = range(orders).map((order) => `${array}[item * ${orders}u + ${order}u] = states.${ORDERS[order]};`)
+  const [lanes, at] = [plan.stateLanes, `item / ${plan.stateLanes}u * ${orders * plan.stateLanes}u + item % ${plan.stateLanes}u`]
+  const stores = range(orders).map((order) => `${array}[${at} + ${order * lanes}u] = states.${ORDERS[order]};`)
   return `{ let states = ${values}; ${stores.join(' ')} }`
 }
 const matrixAt = (array: string, step: string, plan: ScanPlan): string =>
-  `${array}[((${step}) * ${plan.stateLanes}u + state_lane) * ${2 ** orderBits(plan)}u + order]`
+  `${array}[(${step}) * ${matrixSize(plan) / plan.tile}u + order * ${plan.stateLanes}u + state_lane]`
 
 /** Through a tile whose gradients come later: only the state after it is wanted. */
 export function sweepTile(plan: ScanPlan): string {
-  const one = (p: number): string => `{ let drive = ${driveOf('t', p, plan)};
-    h_${p} = exp2(drive.x * rate_${p}) * h_${p} + drive.y * b; }`
+  const one = (p: number): string =>
+    `h_${p} = exp2(${staged('dt', 't', p, plan)} * rate_${p}) * h_${p} + ${staged('drive', 't', p, plan)} * b;`
   return `for (var t = 0u; t < ${plan.tile}u; t++) {
     let b = ${matrixAt('tile_b', 't', plan)};
     ${range(plan.channelsPerLane).map(one).join('\n')}
@@ -61,9 +77,8 @@ const stateBefore = (t: number, p: number): string => (t === 0 ? `h_${p}` : `h_$
 
 function forward(t: number, plan: ScanPlan): string {
   const lines = range(plan.channelsPerLane).map(
-    (p) => `{ let drive = ${driveOf(`${t}u`, p, plan)};
-      a_${p}_${t} = exp2(drive.x * rate_${p});
-      h_${p}_${t} = a_${p}_${t} * ${stateBefore(t, p)} + drive.y * b; }`,
+    (p) => `a_${p}_${t} = exp2(${staged('dt', `${t}u`, p, plan)} * rate_${p});
+      h_${p}_${t} = a_${p}_${t} * ${stateBefore(t, p)} + ${staged('drive', `${t}u`, p, plan)} * b;`,
   )
   return [`let b = ${matrixAt('tile_b', `${t}u`, plan)};`, ...lines].join('\n')
 }
@@ -75,14 +90,13 @@ function backward(t: number, wanted: Wanted, plan: ScanPlan): string {
     const sums = `dx_${t}_${p} = dot(g, b_${t});
       dt_${t}_${p} = dot(decayed, rate_${p});
       v_${t}_${p} = dot(h_${p}_${t}, c_${t});
-      db_${t} += g * drive.y;
+      db_${t} += g * ${staged('drive', `${t}u`, p, plan)};
       dc_${t} += h_${p}_${t} * dv;`
-    return `{ let drive = ${driveOf(`${t}u`, p, plan)};
-      let dv = upstream[${placeOf(`${t}u`, p, plan)}];
+    return `{ let dv = ${staged('upstream', `${t}u`, p, plan)};
       let g = carry_${p} + c_${t} * dv;
       carry_${p} = a_${p}_${t} * g;
       let decayed = carry_${p} * ${stateBefore(t, p)};
-      ${wanted === 'inputs' ? sums : `d_rate_${p} += decayed * drive.x;`} }`
+      ${wanted === 'inputs' ? sums : `d_rate_${p} += decayed * ${staged('dt', `${t}u`, p, plan)};`} }`
   })
   const c = `let c_${t} = ${matrixAt('tile_c', `${t}u`, plan)};`
   if (wanted === 'parameters') return [c, ...lines].join('\n')

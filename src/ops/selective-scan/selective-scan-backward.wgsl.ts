@@ -22,12 +22,11 @@ import {
   type ScanForm,
   scanRows,
 } from './scan-form.wgsl.js'
-import {channelGroups, planScan, type ScanPlan, type ScanTuning, stagedStride} from './scan-plan.js'
+import {channelGroups, planScan, type ScanPlan, type ScanTuning} from './scan-plan.js'
 import {finishTile, firstStates, parameterSums} from './scan-finish.wgsl.js'
 import {declareSums, sumPlaces} from './scan-sums.wgsl.js'
 import {
   channelItems,
-  declareDrives,
   fetchRegisters,
   forItems,
   inputChannels,
@@ -38,10 +37,7 @@ import {
   range,
   type Rows,
   SOFTPLUS,
-  stagedAt,
   stateItems,
-  storeDrives,
-  storeFour,
 } from './scan-tiles.wgsl.js'
 import {
   KINDS,
@@ -50,6 +46,7 @@ import {
   matrixSize,
   orderConstant,
   ORDERED,
+  stage,
   storeMatrix,
   sumsAtOnce,
   sweepTile,
@@ -163,11 +160,10 @@ function workgroupMemory({wanted}: ScanGradientForm, plan: ScanPlan): string {
   const fours = (name: string, count: number): string => `var<workgroup> ${name}: array<vec4<f32>, ${count}>;`
   const starts = (interval / tile - 1) * channelsPerLane * lanes
   return [
-    declareDrives(plan),
-    numbers('upstream', tile * stagedStride(plan)),
     ...['tile_b', 'tile_c'].map((name) => fours(name, matrixSize(plan))),
     starts > 0 ? fours('starts', starts) : '',
-    wanted === 'inputs' ? declareSums(plan, KINDS) : fours('skips', lanes),
+    declareSums(plan, KINDS),
+    wanted === 'parameters' ? fours('skips', lanes) : '',
     wanted === 'inputs' && !sumsAtOnce(plan)
       ? numbers('matrix_sums', (lanes / width) * tile * matrixNumbers(plan))
       : '',
@@ -202,7 +198,7 @@ function laneVariables(form: ScanGradientForm, plan: ScanPlan): string {
     ]
   }
   const ofItem = (i: number): string =>
-    `var x_${i}: vec4<f32>; var slope_delta_${i}: vec4<f32>; var slope_z_${i}: vec4<f32>;`
+    ['x', 'dt', 'up', 'slope_delta', 'slope_z'].map((name) => `var ${name}_${i}: vec4<f32>;`).join(' ')
   return [
     ...range(plan.channelsPerLane).flatMap(ofChannel),
     form.wanted === 'inputs' ? `${sumPlaces(plan, KINDS)}\n${matrixPlaces(plan)}` : 'var d_skip: vec4<f32>;',
@@ -237,15 +233,14 @@ function stageTile(plan: ScanPlan): string {
     plan,
     (i) => `let raw = open_delta(next_delta_${i}); let raw_w = exp(-abs(raw));
       let gate = open_z(next_z_${i}); let open = sigmoid(gate, exp(-abs(gate)));
-      let dt = select(softplus(raw, raw_w), vec4<f32>(), start + step >= params.length);
+      dt_${i} = select(softplus(raw, raw_w), vec4<f32>(), start + step >= params.length);
       let dv = open_dy(next_dy_${i}) * open;
-      let at = ${stagedAt(plan)};
       x_${i} = open_u(next_u_${i});
       slope_delta_${i} = sigmoid(raw, raw_w);
       slope_z_${i} = dv * (1.0 + gate * (1.0 - open));
-      ${storeDrives('at', 'dt', `dt * x_${i}`)}
-      let up = dv * gate;
-      ${storeFour('upstream', 'at', 'up')}`,
+      up_${i} = dv * gate;
+      let drive = dt_${i} * x_${i};
+      ${stage('dt', `dt_${i}`, plan)} ${stage('drive', 'drive', plan)} ${stage('upstream', `up_${i}`, plan)}`,
   )
   const states = forItems(
     stateItems(plan),
