@@ -14,8 +14,10 @@ export function splitOnGpu(host: ShaderHost, x: tf.TensorInfo, widths: readonly 
   })
 }
 
-/** Tensors (…, width) side by side; f16 when all of them are. */
+/** Tensors (…, width) side by side; f16 when all of them are. Those that lie so already are not moved. */
 export function joinOnGpu(host: ShaderHost, parts: readonly tf.TensorInfo[]): tf.TensorInfo {
+  const together = host.whole(parts)
+  if (together) return together
   const widths = parts.map(({shape}) => shape[shape.length - 1])
   const columns = widths.reduce((sum, width) => sum + width, 0)
   const formats = parts.map((part) => host.formatOf(part))

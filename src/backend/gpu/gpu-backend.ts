@@ -126,7 +126,9 @@ export class GpuBackend extends tf.KernelBackend implements ShaderHost {
     checkGrid(grid, shader.name)
     const inputs = launch.inputs.map((input) => this.store.bound(input))
     const made = outputs.map((spec) => this.store.makeOutput(spec))
-    const changed = [...made, ...updates].map((tensor) => this.store.bound(tensor))
+    const changed = [...made.map((tensor) => ({strided: true as const, tensor})), ...updates].map((tensor) =>
+      this.store.bound(tensor),
+    )
     const {layout, pipeline} = this.pipelines.get(shader, inputs.length, changed.length)
     const bindGroup = this.pipelines.bindGroup(layout, [...inputs, ...changed])
     const work = (): Work => ({
@@ -156,6 +158,10 @@ export class GpuBackend extends tf.KernelBackend implements ShaderHost {
 
   columns(tensor: tf.TensorInfo, from: number, width: number): tf.TensorInfo {
     return this.store.columns(tensor, from, width)
+  }
+
+  whole(slices: readonly tf.TensorInfo[]): tf.TensorInfo | null {
+    return this.store.whole(slices)
   }
 
   /** Copies a slice of columns to rows one after another; does nothing for other tensors. */

@@ -7,6 +7,12 @@ import {type DeviceFacts, type Format, type Grid, type Shader} from './shader.js
 export interface OutputSpec {
   readonly shape: readonly number[]
   readonly format: Format
+  /**
+   * Where this is a slice of columns, the output becomes the same slice of a buffer of its own, which it shares with outputs
+   * beside other slices of the same rows: `rowsOf` that tensor says where its rows lie. So gradients of slices come
+   * together without being moved.
+   */
+  readonly beside?: tf.TensorInfo
 }
 
 /**
@@ -55,6 +61,8 @@ export interface ShaderHost {
    * multiple of 8 (f16) or 4 (f32) is copied, so that whoever reads strided rows can count on whole groups of numbers.
    */
   columns(tensor: tf.TensorInfo, from: number, width: number): tf.TensorInfo
+  /** The tensor that these slices of columns make up, without a copy; null where they do not. */
+  whole(slices: readonly tf.TensorInfo[]): tf.TensorInfo | null
   /** Tensors of zeros that share one buffer, each at a multiple of 256 bytes, and the whole buffer as one f32 vector. */
   allocateTogether(shapes: readonly (readonly number[])[]): {whole: tf.TensorInfo; parts: tf.TensorInfo[]}
   /**

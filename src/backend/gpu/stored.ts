@@ -22,8 +22,13 @@ export interface Place {
   /** Bytes from the buffer's start */
   readonly at: number
   readonly format: Format
-  /** A slice of the columns of wider rows: null for rows that lie one after another */
-  readonly slice: (Rows & {readonly columns: number}) | null
+  /** null for rows that lie one after another */
+  readonly slice: Slice | null
+}
+
+/** Columns of wider rows. */
+export interface Slice extends Rows {
+  readonly columns: number
 }
 
 export const BYTES: Readonly<Record<Format, number>> = {f16: 2, f32: 4, i32: 4}

@@ -4,14 +4,15 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {DeviceError} from '../../errors.js'
-import {BufferPool} from './buffer-pool.js'
+import {Besides} from './besides.js'
+import {type Allocation, BufferPool} from './buffer-pool.js'
 import {type CommandStream} from './command-stream.js'
 import {copyRows, copyRowsLaunch} from './copy-rows.wgsl.js'
 import {type Faults} from './faults.js'
 import {type OutputSpec, type Rows, type StridedInput} from './launch.js'
 import {type BoundBuffer, type Pipelines} from './pipelines.js'
 import {type DeviceFacts, type Format} from './shader.js'
-import {BYTES, bytesOf, formatOfDtype, immediatesOf, type Place, type Stored} from './stored.js'
+import {BYTES, bytesOf, formatOfDtype, immediatesOf, type Place, type Slice, type Stored} from './stored.js'
 
 const BUFFER_USAGE = 0x80 | 0x4 | 0x8 // STORAGE, COPY_SRC, COPY_DST
 
@@ -32,6 +33,7 @@ export class TensorStore {
   private readonly faults: Faults
   private readonly pipelines: Pipelines
   private readonly stream: CommandStream
+  private readonly besides = new Besides()
   /** By kind, the tensor that is given up when the next of its kind is named */
   private readonly givenUpNext = new Map<string, Stored>()
 
@@ -145,9 +147,35 @@ export class TensorStore {
   }
 
   /** A tensor whose numbers are yet to be written. */
-  makeOutput({format, shape}: OutputSpec): tf.TensorInfo {
+  makeOutput({beside, format, shape}: OutputSpec): tf.TensorInfo {
+    const place = beside && this.placeOf(this.data.get(beside.dataId))
+    if (place?.slice) return this.makeBeside(place.allocation, place.slice, format, shape)
     const allocation = this.pool.allocate(bytesOf(tf.util.sizeFromShape([...shape]), format))
     return this.adopt(shape, format === 'i32' ? 'int32' : 'float32', {allocation, at: 0, format, slice: null})
+  }
+
+  private makeBeside(rows: Allocation, slice: Slice, format: Format, shape: readonly number[]): tf.TensorInfo {
+    const count = tf.util.sizeFromShape([...shape]) / slice.columns
+    const {offset, stride} = slice
+    const known = this.besides.find(rows, format, offset)
+    if (known) known.holders++
+    const allocation = known ?? this.pool.allocate(bytesOf(count * stride, format))
+    if (!known) this.besides.add(rows, format, offset, allocation)
+    return this.adopt(shape, 'float32', {allocation, at: 0, format, slice})
+  }
+
+  whole(slices: readonly tf.TensorInfo[]): tf.TensorInfo | null {
+    const [first, ...others] = slices.map(({dataId}) => this.data.get(dataId).place)
+    if (!first?.slice) return null
+    let columns = first.slice.offset === 0 ? first.slice.columns : Number.NaN
+    for (const place of others) {
+      if (place?.allocation !== first.allocation || place.slice?.offset !== columns) return null
+      columns += place.slice.columns
+    }
+    if (columns !== first.slice.stride) return null
+    first.allocation.holders++
+    const shape = [...slices[0].shape.slice(0, -1), columns]
+    return this.adopt(shape, 'float32', {...first, slice: null})
   }
 
   /** What a shader sees of a tensor. */

@@ -40,7 +40,7 @@ function plan(inputs: Inputs, host: ShaderHost): Plan {
 
 function backward(dy: tf.Tensor, dLast: tf.Tensor | null, inputs: Inputs, host: ShaderHost): tf.Tensor[] {
   const {batch, form, length, read, stored, whole} = plan(inputs, host)
-  const dX: OutputSpec = {format: stored, shape: inputs.x.shape}
+  const dX: OutputSpec = {beside: inputs.x, format: stored, shape: inputs.x.shape}
   const dWindow: OutputSpec = {format: 'f32', shape: [batch, form.width - 1, form.channels]}
   const formats = {dLast: dLast && host.formatOf(dLast), dX: stored, dy: host.formatOf(dy)}
   return toTensors(

@@ -171,7 +171,7 @@ fn emit(sequence: u32, column: u32, first: u32, stop: u32, step: u32, value: Num
   if (step >= stop) { return; }
   var sum = value;
   ${dLast ? 'if (step >= params.length) { sum += load_d_last((sequence * PAST + step - params.length) * GROUPS + column); }' : ''}
-  if (step >= first + PAST) { store_d_x((sequence * params.length + step - PAST) * GROUPS + column, sum); }
+  if (step >= first + PAST) { store_d_x(place(sequence, step - PAST, column), sum); }
   ${toWindow}
 }`
 }

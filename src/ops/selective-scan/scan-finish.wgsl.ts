@@ -17,11 +17,10 @@ export function finishTile(wanted: Wanted, plan: ScanPlan): string {
   const gradients = forItems(
     channelItems(plan),
     plan,
-    (i) => `let skip = read_d(${column});
-      let dx = ${sumsAt(0, KINDS, plan)};
+    (i) => `let dx = ${sumsAt(0, KINDS, plan)};
       let dt = ${LN_2} * ${sumsAt(1, KINDS, plan)} + dx * x_${i};
-      let value = ${sumsAt(2, KINDS, plan)} + skip * x_${i};
-      put_du(sequence, start + step, ${column}, dx * dt_${i} + skip * up_${i});
+      let value = ${sumsAt(2, KINDS, plan)} + d_${i} * x_${i};
+      put_du(sequence, start + step, ${column}, dx * dt_${i} + d_${i} * up_${i});
       put_ddelta(sequence, start + step, ${column}, dt * slope_delta_${i});
       put_dz(sequence, start + step, ${column}, value * slope_z_${i});`,
   )

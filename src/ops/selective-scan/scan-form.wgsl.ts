@@ -33,11 +33,11 @@ export function scanRows({
   z,
 }: ScanForm): Record<'u' | 'delta' | 'b' | 'c' | 'z', Rows> {
   return {
-    b: {columns: states, format: b, name: 'b', slot: 2, strided: true},
-    c: {columns: states, format: c, name: 'c', slot: 3, strided: true},
-    delta: {columns: channels, format: delta, name: 'delta', slot: 1},
-    u: {columns: channels, format: u, name: 'u', slot: 0},
-    z: {columns: channels, format: z, name: 'z', slot: 4, strided: true},
+    b: {across: 'states', columns: states, format: b, name: 'b', slot: 2, strided: true},
+    c: {across: 'states', columns: states, format: c, name: 'c', slot: 3, strided: true},
+    delta: {across: 'channels', columns: channels, format: delta, name: 'delta', slot: 1},
+    u: {across: 'channels', columns: channels, format: u, name: 'u', slot: 0},
+    z: {across: 'channels', columns: channels, format: z, name: 'z', slot: 4, strided: true},
   }
 }
 
@@ -58,10 +58,15 @@ export function laneConstants({groupChannels, stateLanes}: ScanPlan): string {
 export const channelOf = (p: number, {channelLanes}: ScanPlan): string =>
   `(first_channel + ${p * channelLanes}u + channel_lane)`
 
-/** Where a lane's states of channel p are kept that it had before the first step of an interval. */
+/** Whether a group never has channels that there are not. */
+export const allChannelsInside = ({channels, groupChannels}: ScanPlan): boolean => channels % groupChannels === 0
+
+/** Where a lane's states of channel p are kept that it had before the first step of an interval; read beyond E, another's. */
 export function checkpointAt(p: number, interval: string, plan: ScanPlan): string {
   const row = `sequence * ((params.length - 1u) / ${plan.interval}u + 1u) + ${interval}`
-  return `((${row}) * ${plan.channels}u + ${channelOf(p, plan)}) * ${plan.stateLanes}u + state_lane`
+  const channel = channelOf(p, plan)
+  const inside = allChannelsInside(plan) ? channel : `min(${channel}, ${plan.channels - 1}u)`
+  return `((${row}) * ${plan.channels}u + ${inside}) * ${plan.stateLanes}u + state_lane`
 }
 
 export const LOG2_E = '1.4426950408889634'

@@ -12,6 +12,7 @@ export interface Rows {
   readonly slot: number
   readonly format: Format
   readonly columns: number
+  readonly across: 'channels' | 'states'
   /** Offset and stride come as parameters `<name>_offset` and `<name>_stride`. */
   readonly strided?: boolean
 }
@@ -24,9 +25,14 @@ const ZERO = {f16: 'vec2<u32>', f32: 'vec4<f32>', i32: 'vec4<f32>'} as const
 /** The type of what `fetch_<name>` returns. */
 export const fetchedType = ({columns, format}: Rows): string => (isWhole(columns) ? ZERO[format] : 'vec4<f32>')
 
-/** Declares a binding with `fetch_<name>(step, column)` and `open_<name>(fetched)`; beyond the ends are zeros. */
-export function inputRows(rows: Rows): string {
+/**
+ * Declares a binding with `fetch_<name>(sequence, step, column)` and `open_<name>(fetched)`. Beyond the last step is the
+ * last step's, beyond the columns are zeros. Where all columns are inside there is no branch: what a load in a branch
+ * brings is waited for at the branch's end, and not where it is used.
+ */
+export function inputRows(rows: Rows, plan: ScanPlan): string {
   const {columns, format, name, slot, strided} = rows
+  const inside = columns % (rows.across === 'states' ? plan.stateLanes * STATES_PER_LANE : plan.groupChannels) === 0
   const whole = isWhole(columns)
   const type = fetchedType(rows)
   const [offset, stride] = strided ? [`params.${name}_offset + `, `params.${name}_stride`] : ['', `${columns}u`]
@@ -39,15 +45,19 @@ export function inputRows(rows: Rows): string {
        return fetched;`
   return `${binding({binding: slot, format, name, width: whole ? 4 : 1})}
 fn fetch_${name}(sequence: u32, step: u32, column: u32) -> ${type} {
-  if (step >= params.length || column >= ${columns}u) { return ${type}(); }
-  let at = ${offset}(sequence * params.length + step) * ${stride} + column;
+  ${inside ? '' : `if (column >= ${columns}u) { return ${type}(); }`}
+  let at = ${offset}(sequence * params.length + min(step, params.length - 1u)) * ${stride} + column;
   ${body}
 }
 fn open_${name}(fetched: ${type}) -> vec4<f32> { return ${opened}; }`
 }
 
-/** Declares a binding with `put_<name>(sequence, step, column, values)`, which writes nothing beyond the ends. */
-export function outputRows({columns, format, name, slot}: Rows): string {
+/**
+ * Declares a binding with `put_<name>(sequence, step, column, values)`, which writes nothing beyond the ends. Its rows lie
+ * as those of the input `like` do, if there is one.
+ */
+export function outputRows({columns, format, like, name, slot}: Omit<Rows, 'across'> & {like?: string}): string {
+  const [offset, stride] = like ? [`params.${like}_offset + `, `params.${like}_stride`] : ['', `${columns}u`]
   const whole = isWhole(columns)
   const body = whole
     ? `store_${name}(at / 4u, values);`
@@ -55,7 +65,7 @@ export function outputRows({columns, format, name, slot}: Rows): string {
   return `${binding({binding: slot, format, name, output: true, width: whole ? 4 : 1})}
 fn put_${name}(sequence: u32, step: u32, column: u32, values: vec4<f32>) {
   if (step >= params.length || column >= ${columns}u) { return; }
-  let at = (sequence * params.length + step) * ${columns}u + column;
+  let at = ${offset}(sequence * params.length + step) * ${stride} + column;
   ${body}
 }`
 }

@@ -42,7 +42,10 @@ export const orderConstant = (plan: ScanPlan): string => `let order = channel_la
 export const matrixSize = (plan: ScanPlan): number => plan.tile * plan.stateLanes * 2 ** orderBits(plan)
 export function storeMatrix(array: string, values: string, plan: ScanPlan): string {
   const orders = 2 ** orderBits(plan)
-  const [lanes, at] = [plan.stateLanes, `item / ${plan.stateLanes}u * ${orders * plan.stateLanes}u + item % ${plan.stateLanes}u`]
+  const [lanes, at] = [
+    plan.stateLanes,
+    `item / ${plan.stateLanes}u * ${orders * plan.stateLanes}u + item % ${plan.stateLanes}u`,
+  ]
   const stores = range(orders).map((order) => `${array}[${at} + ${order * lanes}u] = states.${ORDERS[order]};`)
   return `{ let states = ${values}; ${stores.join(' ')} }`
 }

@@ -103,7 +103,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     workgroupBarrier();
     let turn = visit % ${turns}u;
     if (next > 0u && turn == 0u) { ${range(plan.channelsPerLane)
-      .map((p) => `h_${p} = next_h_${p};`)
+      .map((p) => `h_${p} = ordered(next_h_${p}, order);`)
       .join(' ')} }
     if (next < visits) { ${fetchTile(plan)} }
     if (next > 0u) {
@@ -124,14 +124,14 @@ function finishSequence({h0, wanted}: ScanGradientForm, plan: ScanPlan): string 
 }
 
 function rowsOf(form: ScanGradientForm): Record<'u' | 'delta' | 'b' | 'c' | 'z' | 'dy', Rows> {
-  return {...scanRows(form), dy: {columns: form.channels, format: form.dy, name: 'dy', slot: 8}}
+  return {...scanRows(form), dy: {across: 'channels', columns: form.channels, format: form.dy, name: 'dy', slot: 8}}
 }
 
 function bindings(form: ScanGradientForm, plan: ScanPlan): string {
   const {channels, dLast, h0, stored, wanted} = form
   const first = dLast ? 10 : 9
   const changes = ['du', 'ddelta', 'dz'].map((name, i) =>
-    outputRows({columns: channels, format: stored, name, slot: first + i}),
+    outputRows({columns: channels, format: stored, name, slot: first + i, ...(name === 'dz' && {like: 'z'})}),
   )
   const outputs =
     wanted === 'inputs'
@@ -145,7 +145,7 @@ function bindings(form: ScanGradientForm, plan: ScanPlan): string {
           `@group(0) @binding(${first + 1}) var<storage, read_write> dd: array<f32>;`,
         ]
   return [
-    ...Object.values(rowsOf(form)).map(inputRows),
+    ...Object.values(rowsOf(form)).map((rows) => inputRows(rows, plan)),
     inputStates({format: 'f32', name: 'a', plan, slot: 5}),
     inputChannels('d', 6, plan),
     '@group(0) @binding(7) var<storage, read> checkpoints: array<vec4<f32>>;',
@@ -198,17 +198,21 @@ function laneVariables(form: ScanGradientForm, plan: ScanPlan): string {
     ]
   }
   const ofItem = (i: number): string =>
-    ['x', 'dt', 'up', 'slope_delta', 'slope_z'].map((name) => `var ${name}_${i}: vec4<f32>;`).join(' ')
+    ['x', 'dt', 'up', 'slope_delta', 'slope_z', 'd'].map((name) => `var ${name}_${i}: vec4<f32>;`).join(' ')
   return [
     ...range(plan.channelsPerLane).flatMap(ofChannel),
     form.wanted === 'inputs' ? `${sumPlaces(plan, KINDS)}\n${matrixPlaces(plan)}` : 'var d_skip: vec4<f32>;',
     ...[u, delta, z, dy].map((rows) => fetchRegisters(rows, items)),
     ...[b, c].map((rows) => fetchRegisters(rows, stateItems(plan))),
     ...range(items.perLane).map(ofItem),
+    forItems(items, plan, (i) => `d_${i} = read_d(first_channel + place * 4u);`),
   ].join('\n')
 }
 
-/** Asks for the tile of the visit `next`: a sweep needs no more than u, delta and B. */
+/**
+ * Asks for the tile of the visit `next`: a sweep needs no more than u, delta and B. Nothing is done here with what comes:
+ * a lane would wait for it.
+ */
 function fetchTile(plan: ScanPlan): string {
   const fetch = (names: readonly string[], column: string) => (i: number) =>
     names.map((name) => `next_${name}_${i} = fetch_${name}(sequence, begin + step, ${column});`).join(' ')
@@ -217,7 +221,7 @@ function fetchTile(plan: ScanPlan): string {
   const states = (name: string): string => forItems(stateItems(plan), plan, fetch([name], 'place * 4u'))
   const kept = range(plan.channelsPerLane).map((p) => {
     const place = checkpointAt(p, 'interval_of(next)', plan)
-    return `if (${channelOf(p, plan)} < ${plan.channels}u) { next_h_${p} = ordered(checkpoints[${place}], order); }`
+    return `next_h_${p} = checkpoints[${place}];`
   })
   return `let begin = first_step(next);
     ${channels(['u', 'delta'])}
@@ -231,10 +235,11 @@ function stageTile(plan: ScanPlan): string {
   const channels = forItems(
     channelItems(plan),
     plan,
-    (i) => `let raw = open_delta(next_delta_${i}); let raw_w = exp(-abs(raw));
+    (i) => `let beyond = start + step >= params.length;
+      let raw = open_delta(next_delta_${i}); let raw_w = exp(-abs(raw));
       let gate = open_z(next_z_${i}); let open = sigmoid(gate, exp(-abs(gate)));
-      dt_${i} = select(softplus(raw, raw_w), vec4<f32>(), start + step >= params.length);
-      let dv = open_dy(next_dy_${i}) * open;
+      dt_${i} = select(softplus(raw, raw_w), vec4<f32>(), beyond);
+      let dv = select(open_dy(next_dy_${i}) * open, vec4<f32>(), beyond);
       x_${i} = open_u(next_u_${i});
       slope_delta_${i} = sigmoid(raw, raw_w);
       slope_z_${i} = dv * (1.0 + gate * (1.0 - open));

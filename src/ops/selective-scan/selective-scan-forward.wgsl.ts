@@ -7,6 +7,7 @@
  */
 import {type DeviceFacts, type Grid, parameters, type Shader} from '../../backend/gpu/shader.js'
 import {
+  allChannelsInside,
   channelOf,
   checkpointAt,
   keyOf,
@@ -77,7 +78,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     workgroupBarrier();
     if (next < params.length) { ${fetchTile(plan)} }
     if (next > 0u) {
-      ${walkTile(form, recording, plan)}
+      ${walkTile(recording, plan)}
       workgroupBarrier();
       ${finishTile(plan)}
     }
@@ -90,7 +91,7 @@ function bindings(form: ScanForm, recording: boolean, plan: ScanPlan): string {
   const {channels, h0, stored} = form
   const outputSlot = h0 ? 8 : 7
   return [
-    ...Object.values(scanRows(form)).map(inputRows),
+    ...Object.values(scanRows(form)).map((rows) => inputRows(rows, plan)),
     inputStates({format: 'f32', name: 'a', plan, slot: 5}),
     inputChannels('d', 6, plan),
     h0 ? inputStates({format: h0, name: 'h0', plan, slot: 7}) : '',
@@ -104,8 +105,11 @@ function declareTile(form: ScanForm, plan: ScanPlan): string {
   const {b, c, delta, u, z} = scanRows(form)
   const ofChannels = [u, delta, z].map((rows) => fetchRegisters(rows, channelItems(plan)))
   const ofStates = [b, c].map((rows) => fetchRegisters(rows, stateItems(plan)))
-  const made = range(channelItems(plan).perLane).map((i) => `var skip_${i}: vec4<f32>; var gate_${i}: vec4<f32>;`)
-  return [...ofChannels, ...ofStates, ...made].join('\n')
+  const made = range(channelItems(plan).perLane).map(
+    (i) => `var d_${i}: vec4<f32>; var skip_${i}: vec4<f32>; var gate_${i}: vec4<f32>;`,
+  )
+  const skips = forItems(channelItems(plan), plan, (i) => `d_${i} = read_d(first_channel + place * 4u);`)
+  return [...ofChannels, ...ofStates, ...made, skips].join('\n')
 }
 
 /** Asks for the tile that begins at step `next`. */
@@ -129,7 +133,7 @@ function stageTile(plan: ScanPlan): string {
         let dt = select(softplus(raw, exp(-abs(raw))), vec4<f32>(), start + step >= params.length);
         let at = ${stagedAt(plan)};
         ${storeDrives('at', 'dt', 'dt * x')}
-        skip_${i} = read_d(first_channel + place * 4u) * x;
+        skip_${i} = d_${i} * x;
         gate_${i} = gate * sigmoid(gate, exp(-abs(gate)));`,
     ),
     forItems(stateItems(plan), plan, (i) => `tile_b[item] = open_b(next_b_${i}); tile_c[item] = open_c(next_c_${i});`),
@@ -137,14 +141,15 @@ function stageTile(plan: ScanPlan): string {
 }
 
 /** The steps of the tile, some at a time. */
-function walkTile({channels}: ScanForm, recording: boolean, plan: ScanPlan): string {
+function walkTile(recording: boolean, plan: ScanPlan): string {
   const {interval, tile} = plan
   const held = range(plan.channelsPerLane)
   const together = stepsTogether(plan, 1)
   const values = range(together).flatMap((step) => held.map((p) => `y_${step}_${p}`))
   const keep = held.map((p) => {
     const place = checkpointAt(p, `(start + t) / ${interval}u`, plan)
-    return `if (${channelOf(p, plan)} < ${channels}u) { checkpoints[${place}] = h_${p}; }`
+    const store = `checkpoints[${place}] = h_${p};`
+    return allChannelsInside(plan) ? store : `if (${channelOf(p, plan)} < ${plan.channels}u) { ${store} }`
   })
   return `let count = min(${tile}u, params.length - start);
   for (var t = 0u; t < count; t += ${together}u) {

@@ -82,12 +82,12 @@ function inputGradients(scan: Scan, dys: Dys, checkpoints: tf.Tensor): Record<st
   const {host, inputs, tuning} = scan
   const form = formOf(scan)
   const plan = planScan('backward', form, host.facts, tuning)
-  const {b, h0, u} = inputs as Partial<Inputs> & Inputs
+  const {b, h0, u, z} = inputs as Partial<Inputs> & Inputs
   const groups = channelGroups(plan)
   const rows = b.size / form.states
   const change: OutputSpec = {format: form.stored, shape: u.shape}
   const partial = f32([groups, rows, 2 * plan.stateLanes * STATES_PER_LANE])
-  const outputs = [change, change, change, partial, ...(h0 ? [f32(h0.shape)] : [])]
+  const outputs = [change, change, {...change, beside: z}, partial, ...(h0 ? [f32(h0.shape)] : [])]
   const [dU, dDelta, dZ, partials, dH0] = launchBackward(scan, dys, checkpoints, 'inputs', outputs)
   const [dB, dC] = toTensors(
     host.launch({
