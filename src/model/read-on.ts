@@ -26,7 +26,7 @@ export function readOn(
   disposeState(before)
   const state = Array.from({length: rest.length / 2}, (_, layer) => ({
     scan: rest[2 * layer],
-    window: rest[2 * layer + 1],
+    window: rest[2 * layer + 1] as tf.Tensor3D,
   }))
   return {answer: answered, state}
 }

@@ -1,6 +1,6 @@
 /**
  * `mambatune export --format state`: the learned first state alone, for programs that can start a scan from one. In
- * state.safetensors `layers.<i>.scan` is h_0, (E, N), and `layers.<i>.conv` the window before the first token, (E, K−1),
+ * state.safetensors `layers.<i>.scan` is h_0, (E, N) or (H, P, N), and `layers.<i>.conv` the window before the first token, (E, K−1),
  * oldest input first; state.json says which model they belong to.
  */
 import {type Fault, MismatchError} from '../errors.js'
@@ -16,7 +16,7 @@ export const exportState: ExportFormat = {
     const description = {
       format: 'mambatune-state',
       version: 1,
-      architecture: 'mamba',
+      architecture: saved.base.architecture,
       layers,
       shapes: Object.fromEntries(kinds),
       base: {fingerprint: saved.base.fingerprint, path: base},

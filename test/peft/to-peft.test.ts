@@ -6,6 +6,7 @@ import {exportAdapter, type ExportOptions, type ExportReport} from '../../src/pe
 import {type AdapterSettings} from '../../src/peft/method-settings.js'
 import {type ParameterValues} from '../../src/peft/method.js'
 import {readAdapter} from '../../src/peft/saved-adapter.js'
+import {mamba1Of} from '../support/architectures.js'
 import {goldenPath} from '../support/golden.js'
 import {type AdapterParts, configIn, lora, STATE, weightUpdates, writeRandomAdapter} from '../support/random-adapter.js'
 import {workDirectory} from '../support/work-directory.js'
@@ -86,7 +87,7 @@ describe('an adapter exported for PEFT', () => {
     const {out} = await exported({settings})
     const {config, tensors} = await readPeftFiles(out)
     expect(config).toMatchObject({lora_alpha: 5, r: 5, target_modules: ['in_proj', 'x_proj'], use_rslora: false})
-    const {hidden: d, inner: e, states: n, timeStepRank: r} = await configIn(BASE)
+    const {hidden: d, inner: e, states: n, timeStepRank: r} = mamba1Of(await configIn(BASE))
     const tensor = (name: string): {shape: readonly number[]; values: Float32Array} => {
       const found = tensors.get(`base_model.model.backbone.layers.1.mixer.${name}.weight`)
       if (!found) throw new Error(`no ${name}`)

@@ -1,0 +1,2 @@
+import {gatedRmsNormReference} from './gated-rms-norm.reference.js'
+export const gatedRmsNorm = gatedRmsNormReference
