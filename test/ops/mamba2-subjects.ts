@@ -64,7 +64,7 @@ export function gatedNorm(epsilon = 1e-5): Subject {
 /** x silu(z) in f64 */
 function gated(x: Values, z: Values): Values {
   const data = Float64Array.from(x.data, (value, index) => (value * z.data[index]) / (1 + Math.exp(-z.data[index])))
-  return {data: data as never, shape: x.shape}
+  return {data: data, shape: x.shape}
 }
 
 /** `shape` is that of x. */
