@@ -73,13 +73,33 @@ describe('an adapter exported for PEFT', () => {
     expect(Object.fromEntries(tensors)).toEqual(Object.fromEntries(ours))
   })
 
-  test('keeps the files that PEFT saved, apart from keys that only some of its versions know', async () => {
-    const out = directory('golden')
-    await exportAdapter({adapter: goldenPath('mamba1', 'rslora'), format: 'peft', out})
-    const [theirs, ours] = [await readPeftFiles(goldenPath('mamba1', 'rslora')), await readPeftFiles(out)]
-    expect(Object.fromEntries(ours.tensors)).toEqual(Object.fromEntries(theirs.tensors))
-    const common = Object.fromEntries(Object.keys(ours.config).map((key) => [key, theirs.config[key]]))
-    expect(ours.config).toEqual({...common, target_modules: ['in_proj', 'x_proj']})
+  test.each([
+    ['mamba1', ['in_proj', 'x_proj']],
+    ['mamba2', ['in_proj']],
+  ])(
+    'keeps the files that PEFT saved for %s, apart from keys that only some of its versions know',
+    async (name, modules) => {
+      const out = directory(`golden-${name}`)
+      await exportAdapter({adapter: goldenPath(name, 'rslora'), format: 'peft', out})
+      const [theirs, ours] = [await readPeftFiles(goldenPath(name, 'rslora')), await readPeftFiles(out)]
+      expect(Object.fromEntries(ours.tensors)).toEqual(Object.fromEntries(theirs.tensors))
+      const common = Object.fromEntries(Object.keys(ours.config).map((key) => [key, theirs.config[key]]))
+      expect(ours.config).toEqual({...common, target_modules: modules})
+    },
+  )
+
+  test('puts the rows of a slice of Mamba-2 where they belong', async () => {
+    const adapter = await writeRandomAdapter(directory('mamba2-slice'), {
+      model: goldenPath('mamba2'),
+      settings: [lora({rank: 2, targets: ['in_proj.dt']})],
+    })
+    const out = directory('mamba2-slice-peft')
+    await exportAdapter({adapter, format: 'peft', out})
+    const up = (await readPeftFiles(out)).tensors.get('base_model.model.backbone.layers.0.mixer.in_proj.lora_B.weight')
+    // E 64, G 2, N 16, H 4
+    expect(up?.shape).toEqual([2 * 64 + 2 * 32 + 4, 2])
+    const filled = Array.from(up?.values ?? [], (value) => value !== 0)
+    expect(filled).toEqual(filled.map((_, index) => index >= 2 * 192))
   })
 
   test('gives every module one rank, and zeros where an update is smaller or on other rows', async () => {
