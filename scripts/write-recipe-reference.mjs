@@ -47,8 +47,11 @@ function section(path, schema) {
 }
 
 function row({child, path, required}) {
-  const fallback = required ? 'required' : `\`${JSON.stringify(child.default).replaceAll(',', ', ')}\``
-  return [`\`${path}\``, valueOf(child), fallback, child.description]
+  return [`\`${path}\``, valueOf(child), required ? 'required' : defaultOf(child), child.description]
+}
+
+function defaultOf(schema) {
+  return schema.default === undefined ? 'left out' : `\`${JSON.stringify(schema.default).replaceAll(',', ', ')}\``
 }
 
 /** What may be written there, in words. */

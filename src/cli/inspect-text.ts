@@ -19,7 +19,7 @@ export function inspectionText(inspection: Inspection): string {
 
 function modelText(model: ModelInspection): string {
   const {layers, ...letters} = model.sizes
-  const sizes = Object.entries(letters).map(([letter, size]) => `${letter} ${formatCount(size)}`)
+  const sizes = Object.entries(letters).map(([letter, size]: [string, number]) => `${letter} ${formatCount(size)}`)
   const dtypes = model.dtypes.map(
     ({dtype, parameters, tensors}) => `${dtype} ${formatCount(parameters)} in ${formatCount(tensors)} tensors`,
   )

@@ -35,8 +35,8 @@ export default class Bench extends BaseCommand {
       options: ['lora', 'initial-state', 'none'] as const,
     })(),
     targets: Flags.string({
-      default: 'in_proj,x_proj',
-      description: 'Projections that LoRA updates, with commas between them.',
+      description:
+        'Projections that LoRA updates, with commas between them. Default: in_proj,x_proj; of a Mamba-2 model in_proj.',
       helpValue: 'NAMES',
     }),
     rank: count({default: 16, description: 'Rank of LoRA.'}),
@@ -62,7 +62,8 @@ export default class Bench extends BaseCommand {
       import('../report/bench-adapters.js'),
     ])
     const {batch, length, mode, preset} = flags
-    const adapters = mode === 'train' ? benchAdapters(flags) : []
+    const config = presetConfig(preset)
+    const adapters = mode === 'train' ? benchAdapters(flags, config.architecture) : []
     const progress = await this.progress()
     const device = await this.startDevice(flags.device, {precision: flags.precision})
     progress.note(`device ${device.description}`)
@@ -70,7 +71,7 @@ export default class Bench extends BaseCommand {
     const result = await benchmark({
       adapters,
       batch,
-      config: presetConfig(preset),
+      config,
       length,
       mode,
       profile: flags.profile,

@@ -1,80 +1,62 @@
 /**
- * The shape of a Mamba model, read from a checkpoint's config.json as transformers' MambaConfig writes it.
- * Letters are those of docs/notation.md. Only what changes the mathematics is kept.
+ * The shape of a Mamba model, read from a checkpoint's config.json as transformers writes it: MambaConfig for Mamba-1,
+ * Mamba2Config for Mamba-2. Letters are those of docs/notation.md. Only what changes the mathematics is kept.
  */
-import {type Fault, FileError} from '../errors.js'
+import {FileError} from '../errors.js'
+import {ConfigFields} from './config-fields.js'
+import {type Mamba2Config, readMamba2Fields} from './mamba2-config.js'
+import {type SharedConfig} from './shared-config.js'
 
-export interface MambaConfig {
+export interface Mamba1Config extends SharedConfig {
   readonly architecture: 'mamba'
-  /** d: width of the residual stream */
-  readonly hidden: number
-  /** E: channels of convolution and scan */
-  readonly inner: number
-  /** N: states of a channel */
-  readonly states: number
   /** R: inner width of dt_proj */
   readonly timeStepRank: number
-  /** K: width of the convolution */
-  readonly convWidth: number
-  readonly layers: number
-  /** V: rows of the embedding, padding included */
-  readonly vocabulary: number
-  /** ε of every RMSNorm */
-  readonly epsilon: number
-  /** The head is the embedding. */
-  readonly tied: boolean
-  /** in_proj and out_proj have a bias. */
-  readonly projectionBias: boolean
-  readonly convBias: boolean
+}
+
+export type MambaConfig = Mamba1Config | Mamba2Config
+
+/** By model_type: what reads the fields that one architecture has. */
+const READERS: Readonly<Record<string, ((fields: ConfigFields) => MambaConfig) | undefined>> = {
+  mamba: readMamba1Fields,
+  mamba2: readMamba2Fields,
 }
 
 /** Reads and checks a config. `where` names the file in messages. Errors: FileError with every fault. */
 export function readMambaConfig(raw: Readonly<Record<string, unknown>>, where: string): MambaConfig {
-  if (raw.model_type !== 'mamba') {
+  const type = raw.model_type
+  const read = typeof type === 'string' && Object.hasOwn(READERS, type) ? READERS[type] : undefined
+  if (!read) {
     throw new FileError(
-      `${where} is a model of type ${JSON.stringify(raw.model_type ?? null)}, which this version does not read.`,
+      `${where} is a model of type ${JSON.stringify(type ?? null)}, which this version does not read.`,
       {
-        hint: 'Use a Mamba-1 checkpoint in Hugging Face format (model_type "mamba"), such as state-spaces/mamba-130m-hf.',
+        hint: 'Use a Mamba-1 or Mamba-2 checkpoint in Hugging Face format (model_type "mamba" or "mamba2"), such as state-spaces/mamba-130m-hf.',
       },
     )
   }
-  const faults: Fault[] = []
-  const whole = (key: string, fallback?: number): number => {
-    const value = raw[key] ?? fallback
-    if (Number.isSafeInteger(value) && (value as number) > 0) return value as number
-    faults.push({message: `${key} is ${JSON.stringify(value ?? null)}, expected a whole number above 0`, where})
-    return 1
+  const fields = new ConfigFields(raw, where)
+  const config = read(fields)
+  if (fields.faults.length > 0) {
+    throw new FileError('The model configuration cannot be used.', {faults: fields.faults})
   }
-  const flag = (key: string, fallback: boolean): boolean => {
-    const value = raw[key] ?? fallback
-    if (typeof value === 'boolean') return value
-    faults.push({message: `${key} is ${JSON.stringify(value)}, expected true or false`, where})
-    return fallback
-  }
-  const hidden = whole('hidden_size')
-  const activation = raw.hidden_act ?? 'silu'
-  if (activation !== 'silu') {
-    faults.push({message: `hidden_act is ${JSON.stringify(activation)}, expected "silu"`, where})
-  }
-  const epsilon = raw.layer_norm_epsilon ?? 1e-5
-  if (typeof epsilon !== 'number' || !(epsilon > 0)) {
-    faults.push({message: `layer_norm_epsilon is ${JSON.stringify(epsilon)}, expected a number above 0`, where})
-  }
-  const config: MambaConfig = {
-    architecture: 'mamba',
-    convBias: flag('use_conv_bias', true),
-    convWidth: whole('conv_kernel', 4),
-    epsilon: epsilon as number,
-    hidden,
-    inner: whole('intermediate_size', Math.trunc(hidden * ((raw.expand as number | undefined) ?? 2))),
-    layers: whole('num_hidden_layers'),
-    projectionBias: flag('use_bias', false),
-    states: whole('state_size', 16),
-    tied: flag('tie_word_embeddings', true),
-    timeStepRank:
-      raw.time_step_rank === 'auto' ? Math.ceil(hidden / 16) : whole('time_step_rank', Math.ceil(hidden / 16)),
-    vocabulary: whole('vocab_size'),
-  }
-  if (faults.length > 0) throw new FileError('The model configuration cannot be used.', {faults})
   return config
+}
+
+function readMamba1Fields(fields: ConfigFields): Mamba1Config {
+  const hidden = fields.whole('hidden_size')
+  fields.only('hidden_act', 'silu')
+  const rank = Math.ceil(hidden / 16)
+  return {
+    architecture: 'mamba',
+    convBias: fields.flag('use_conv_bias', true),
+    convWidth: fields.whole('conv_kernel', 4),
+    epsilon: fields.positive('layer_norm_epsilon', 1e-5),
+    hidden,
+    inner: fields.whole('intermediate_size', Math.trunc(hidden * ((fields.value('expand') as number | null) ?? 2))),
+    layers: fields.whole('num_hidden_layers'),
+    projectionBias: fields.flag('use_bias', false),
+    states: fields.whole('state_size', 16),
+    tied: fields.flag('tie_word_embeddings', true),
+    timeStepRank: fields.value('time_step_rank') === 'auto' ? rank : fields.whole('time_step_rank', rank),
+    vocabulary: fields.whole('vocab_size'),
+  }
 }

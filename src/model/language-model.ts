@@ -1,6 +1,6 @@
 /**
  * The Mamba language model:  h = embed(ids);  h += mixer(norm(h)) for each layer;  logits = head(norm_f(h)).
- * It mirrors MambaForCausalLM of transformers' modeling_mamba.py. The residual stream is f32 throughout.
+ * It mirrors MambaForCausalLM of transformers' modeling_mamba.py, and Mamba2ForCausalLM. The residual stream is f32 throughout.
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {adaptedLinear} from '../ops/adapted-linear/adapted-linear.js'
@@ -9,7 +9,8 @@ import {linearCrossEntropy} from '../ops/linear-cross-entropy/linear-cross-entro
 import {addRmsNorm} from '../ops/rms-norm/add-rms-norm.js'
 import {rmsNorm} from '../ops/rms-norm/rms-norm.js'
 import {type MambaConfig} from './config.js'
-import {type LayerState, mambaMixer} from './mamba-mixer.js'
+import {type LayerState, type MixerOutputs} from './layer-state.js'
+import {mixer as mixerOf} from './mixer.js'
 import {checkpointName, EMBEDDINGS, FINAL_NORM, HEAD} from './parameters.js'
 import {type Sites} from './sites.js'
 import {type Weights} from './weights.js'
@@ -50,7 +51,7 @@ export function forward(
   const parts: Parts = {
     epsilon: config.epsilon,
     layers: config.layers,
-    mixer: (layer, normed) => mambaMixer({config, sites, weights}, layer, normed, state?.[layer] ?? null),
+    mixer: (layer, normed) => mixerOf({config, sites, weights}, layer, normed, state?.[layer] ?? null),
     norm: (layer) => parameter(layer < config.layers ? checkpointName(`layers.${layer}`, 'norm.weight') : FINAL_NORM),
   }
   const hidden = embedding(ids, parameter(EMBEDDINGS)) // (B, L, d)
@@ -62,7 +63,7 @@ interface Parts {
   readonly epsilon: number
   /** The weight of the norm before a layer; the one after the last is the final norm's. */
   readonly norm: (layer: number) => tf.Tensor1D // (d)
-  readonly mixer: (layer: number, normed: tf.Tensor3D) => ReturnType<typeof mambaMixer>
+  readonly mixer: (layer: number, normed: tf.Tensor3D) => MixerOutputs
 }
 
 /** An addition to the stream and the norm of the layer that follows are one operation. */

@@ -11,30 +11,17 @@ import * as tf from '@tensorflow/tfjs-core'
 import {causalConv} from '../ops/causal-conv/causal-conv.js'
 import {splitColumns} from '../ops/rows.js'
 import {selectiveScan} from '../ops/selective-scan/selective-scan.js'
-import {type MambaConfig} from './config.js'
+import {type Mamba1Config} from './config.js'
+import {type LayerState, type MixerContext, type MixerOutputs} from './layer-state.js'
 import {checkpointName} from './parameters.js'
-import {type Sites} from './sites.js'
-import {type Weights} from './weights.js'
-
-/** What one layer carries from one part of a sequence to the next. */
-export interface LayerState {
-  readonly window: tf.Tensor3D // (B, K−1, E)
-  readonly scan: tf.Tensor3D // (B, E, N)
-}
-
-export interface MixerContext {
-  readonly config: MambaConfig
-  readonly weights: Weights
-  readonly sites: Sites
-}
 
 /** hidden (B, L, d) → out (B, L, d) and the state after the last step. A null state is the start of a sequence. */
 export function mambaMixer(
-  {config, sites, weights}: MixerContext,
+  {config, sites, weights}: MixerContext<Mamba1Config>,
   layer: number,
   hidden: tf.Tensor3D,
   state: LayerState | null,
-): {out: tf.Tensor3D; state: LayerState} {
+): MixerOutputs {
   const {inner, states, timeStepRank} = config
   const site = `layers.${layer}.mixer`
   const parameter = <T extends tf.Tensor>(name: string): T => {
@@ -60,7 +47,7 @@ export function mambaMixer(
   const a = weights.derivedFrom(checkpointName(site, 'A_log'), aLog, (value) => tf.neg(tf.exp(value))) // (E, N)
   const scan = sites.scan(
     layer,
-    {a, b, c, d: parameter<tf.Tensor1D>('D'), delta, h0: state?.scan ?? null, u, z},
+    {a, b, c, d: parameter<tf.Tensor1D>('D'), delta, h0: (state?.scan ?? null) as tf.Tensor3D | null, u, z},
     selectiveScan,
   )
   const out = sites.linear(`${site}.out_proj`, scan.y) // (B, L, d)

@@ -1,4 +1,4 @@
-/** Names and shapes of every tensor of a Mamba checkpoint, as transformers' MambaForCausalLM writes them. */
+/** Names and shapes of every tensor of a Mamba checkpoint, as transformers' MambaForCausalLM and Mamba2ForCausalLM write them. */
 import {type MambaConfig} from './config.js'
 
 export const EMBEDDINGS = 'backbone.embeddings.weight'
@@ -12,7 +12,14 @@ export function checkpointName(site: string, parameter: string): string {
 
 /** The projections of one layer with their sizes: [name, outputs, inputs]. */
 export function projections(config: MambaConfig): readonly (readonly [string, number, number])[] {
-  const {hidden, inner, states, timeStepRank} = config
+  const {hidden, inner, states} = config
+  if (config.architecture === 'mamba2') {
+    return [
+      ['in_proj', inner + convChannels(config) + config.heads, hidden],
+      ['out_proj', hidden, inner],
+    ]
+  }
+  const {timeStepRank} = config
   return [
     ['in_proj', 2 * inner, hidden],
     ['x_proj', timeStepRank + 2 * states, inner],
@@ -21,9 +28,39 @@ export function projections(config: MambaConfig): readonly (readonly [string, nu
   ]
 }
 
+/** Channels of the convolution: x, and in Mamba-2 B and C behind it. */
+export function convChannels(config: MambaConfig): number {
+  return config.architecture === 'mamba2' ? config.inner + 2 * config.groups * config.states : config.inner
+}
+
+/** A layer's state of the scan for one sequence: (E, N), or (H, P, N). */
+export function stateShape(config: MambaConfig): readonly number[] {
+  const {inner, states} = config
+  return config.architecture === 'mamba2' ? [config.heads, config.headSize, states] : [inner, states]
+}
+
+/** The mixer's other parameters. */
+function plainParameters(config: MambaConfig): [string, readonly number[]][] {
+  const {inner, states} = config
+  if (config.architecture === 'mamba2') {
+    const {heads} = config
+    return [
+      ['dt_bias', [heads]],
+      ['A_log', [heads]],
+      ['D', [heads]],
+      ['norm.weight', [inner]],
+    ]
+  }
+  return [
+    ['dt_proj.bias', [inner]],
+    ['A_log', [inner, states]],
+    ['D', [inner]],
+  ]
+}
+
 /** Every tensor that the checkpoint must hold. */
 export function parameterShapes(config: MambaConfig): ReadonlyMap<string, readonly number[]> {
-  const {convBias, convWidth, hidden, inner, layers, projectionBias, states, tied, vocabulary} = config
+  const {convBias, convWidth, hidden, layers, projectionBias, tied, vocabulary} = config
   const shapes = new Map<string, readonly number[]>([[EMBEDDINGS, [vocabulary, hidden]]])
   for (let layer = 0; layer < layers; layer++) {
     const mixer = (name: string, shape: readonly number[]): unknown =>
@@ -31,12 +68,11 @@ export function parameterShapes(config: MambaConfig): ReadonlyMap<string, readon
     shapes.set(checkpointName(`layers.${layer}`, 'norm.weight'), [hidden])
     for (const [name, outputs, inputs] of projections(config)) {
       mixer(`${name}.weight`, [outputs, inputs])
-      if (name === 'dt_proj' || (projectionBias && name !== 'x_proj')) mixer(`${name}.bias`, [outputs])
+      if (projectionBias && (name === 'in_proj' || name === 'out_proj')) mixer(`${name}.bias`, [outputs])
     }
-    mixer('conv1d.weight', [inner, 1, convWidth])
-    if (convBias) mixer('conv1d.bias', [inner])
-    mixer('A_log', [inner, states])
-    mixer('D', [inner])
+    mixer('conv1d.weight', [convChannels(config), 1, convWidth])
+    if (convBias) mixer('conv1d.bias', [convChannels(config)])
+    for (const [name, shape] of plainParameters(config)) mixer(name, shape)
   }
   shapes.set(FINAL_NORM, [hidden])
   if (!tied) shapes.set(HEAD, [vocabulary, hidden])

@@ -1,7 +1,8 @@
 /** The shapes of the Mamba models that their authors published, for plans and benchmarks without a checkpoint. */
 import {type MambaConfig} from './config.js'
+import {type SharedConfig} from './shared-config.js'
 
-type Size = Pick<MambaConfig, 'hidden' | 'layers' | 'vocabulary'>
+type Size = Pick<SharedConfig, 'hidden' | 'layers' | 'vocabulary'>
 
 const SIZES = {
   'mamba-130m': {hidden: 768, layers: 24, vocabulary: 50_280},
@@ -9,6 +10,8 @@ const SIZES = {
   'mamba-790m': {hidden: 1536, layers: 48, vocabulary: 50_280},
   'mamba-1.4b': {hidden: 2048, layers: 48, vocabulary: 50_280},
   'mamba-2.8b': {hidden: 2560, layers: 64, vocabulary: 50_280},
+  'mamba2-130m': {hidden: 768, layers: 24, vocabulary: 50_288},
+  'mamba2-1.3b': {hidden: 2048, layers: 48, vocabulary: 50_288},
   tiny: {hidden: 256, layers: 8, vocabulary: 2048},
 } as const satisfies Readonly<Record<string, Size>>
 
@@ -17,19 +20,27 @@ export type PresetName = keyof typeof SIZES
 export const PRESETS = Object.keys(SIZES) as readonly PresetName[]
 
 export function presetConfig(name: PresetName): MambaConfig {
-  const {hidden, layers, vocabulary} = SIZES[name]
-  return {
-    architecture: 'mamba',
+  const {hidden} = SIZES[name]
+  const shared = {
+    ...SIZES[name],
     convBias: true,
     convWidth: 4,
     epsilon: 1e-5,
-    hidden,
     inner: 2 * hidden,
-    layers,
     projectionBias: false,
-    states: 16,
     tied: true,
-    timeStepRank: Math.ceil(hidden / 16),
-    vocabulary,
+  }
+  if (!name.startsWith('mamba2-')) {
+    return {...shared, architecture: 'mamba', states: 16, timeStepRank: Math.ceil(hidden / 16)}
+  }
+  const headSize = 64
+  return {
+    ...shared,
+    architecture: 'mamba2',
+    groups: 1,
+    headSize,
+    heads: shared.inner / headSize,
+    states: 128,
+    timeStepLimit: [0, Infinity],
   }
 }

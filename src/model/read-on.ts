@@ -43,7 +43,7 @@ export function readOn(
   )
   disposeState(before)
   const state = Array.from({length: model.config.layers}, (_, layer) => ({
-    scan: results[`scan ${layer}`] as tf.Tensor3D,
+    scan: results[`scan ${layer}`],
     window: results[`window ${layer}`] as tf.Tensor3D,
   }))
   return {answer: results.answer, state}

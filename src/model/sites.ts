@@ -5,7 +5,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import {adaptedLinear, type LowRankUpdate} from '../ops/adapted-linear/adapted-linear.js'
 import {type ConvInputs, type ConvOutputs} from '../ops/causal-conv/causal-conv.js'
-import {type ScanInputs, type ScanOutputs} from '../ops/selective-scan/selective-scan.js'
 import {checkpointName} from './parameters.js'
 import {type Weights} from './weights.js'
 
@@ -20,13 +19,19 @@ export interface LowRankTerm {
   readonly dropped: tf.Tensor3D | null
 }
 
+/** What the scans of all architectures are given. */
+export interface AnyScanInputs {
+  readonly delta: tf.Tensor3D // (B, L, ·)
+  readonly h0: tf.Tensor | null // (B, …)
+}
+
 export interface Sites {
   /** One projection, e.g. 'layers.3.mixer.x_proj', bias included: (B, L, in) → (B, L, out). */
   linear(name: string, x: tf.Tensor3D, terms?: readonly LowRankTerm[]): tf.Tensor3D
   /** One layer's convolution. inputs.window is null at the start of a sequence. */
   conv(layer: number, inputs: ConvInputs, run: (inputs: ConvInputs) => ConvOutputs): ConvOutputs
   /** One layer's scan. inputs.h0 is null at the start of a sequence. */
-  scan(layer: number, inputs: ScanInputs, run: (inputs: ScanInputs) => ScanOutputs): ScanOutputs
+  scan<Inputs extends AnyScanInputs, Outputs>(layer: number, inputs: Inputs, run: (inputs: Inputs) => Outputs): Outputs
   /** A plain parameter by its checkpoint name (A_log, D, conv1d.weight, a bias, a norm) on its way into the forward pass. */
   parameter(name: string, value: tf.Tensor): tf.Tensor
 }

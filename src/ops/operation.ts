@@ -63,8 +63,8 @@ export interface OperationDefinition {
   readonly value: (inputs: Inputs, settings: Settings, backend: tf.KernelBackend) => Value
   /** dys has one gradient for each output; the result one function for each differentiable input. */
   readonly gradient: (dys: tf.Tensor[], inputs: Inputs, settings: Settings) => Record<string, () => tf.Tensor>
-  /** The operation in shaders. */
-  readonly gpu: GpuDefinition
+  /** The operation in shaders, or what is done on the GPU instead: other operations, which have gradients of their own. */
+  readonly gpu: GpuDefinition | ((inputs: Inputs, settings: Settings) => tf.Tensor[])
 }
 
 export interface Operation {
@@ -100,7 +100,7 @@ export function defineOperation({gpu, gradient, name, value}: OperationDefinitio
   })
   return (inputs, settings = {}) => {
     const host = gpuHost()
-    if (host) return runOnGpu(name, gpu, host, inputs, settings)
+    if (host) return typeof gpu === 'function' ? gpu(inputs, settings) : runOnGpu(name, gpu, host, inputs, settings)
     const names = Object.keys(inputs)
     let inputSet = inputNames.findIndex((known) => known.join() === names.join())
     if (inputSet < 0) inputSet = inputNames.push(names) - 1

@@ -9,12 +9,12 @@ import {type SavedAdapter} from './saved-adapter.js'
 
 export const exportSafetensors: ExportFormat = {
   async content(saved, base = saved.base.path): Promise<ExportContent> {
-    const {fingerprint} = saved.base
+    const {architecture, fingerprint} = saved.base
     return {
       metadata: {
         format: 'pt',
         mambatune_adapters: JSON.stringify(saved.settings),
-        mambatune_base: JSON.stringify({fingerprint, path: base}),
+        mambatune_base: JSON.stringify({architecture, fingerprint, path: base}),
       },
       tensorFile: 'adapter.safetensors',
       tensors: saved.values,

@@ -1,14 +1,18 @@
 /**
  * `mambatune export --format state`: the learned first state alone, for programs that can start a scan from one. In
- * state.safetensors `layers.<i>.scan` is h_0, (E, N), and `layers.<i>.conv` the window before the first token, (E, K−1),
- * oldest input first; state.json says which model they belong to.
+ * state.safetensors `layers.<i>.scan` is h_0, (E, N) or (H, P, N), and `layers.<i>.conv` the window before the first token, (E, K−1),
+ * oldest input first, a state of low rank multiplied out; state.json says which model they belong to.
  */
 import {type Fault, MismatchError} from '../errors.js'
 import {type ExportFormat, type LeftOut, partName} from './export-format.js'
 import {type ParameterValues} from './method.js'
 import {type SavedAdapter} from './saved-adapter.js'
+import {stateProduct} from './state-product.js'
 
 const TENSOR = /^adapters\.\d+\.layers\.(\d+)\.mixer\.initial_state\.(scan|conv)$/
+
+/** U of a state of low rank */
+const FIRST_FACTOR = /\.initial_state\.scan\.U$/
 
 export const exportState: ExportFormat = {
   async content(saved, base = saved.base.path) {
@@ -16,7 +20,7 @@ export const exportState: ExportFormat = {
     const description = {
       format: 'mambatune-state',
       version: 1,
-      architecture: 'mamba',
+      architecture: saved.base.architecture,
       layers,
       shapes: Object.fromEntries(kinds),
       base: {fingerprint: saved.base.fingerprint, path: base},
@@ -52,7 +56,7 @@ function statesOf({settings, values}: SavedAdapter): States {
   // Of two entries the later one acts.
   for (const [index, entry] of settings.entries()) {
     if (entry.method !== 'initial-state') continue
-    for (const [where, tensor] of values) {
+    for (const [where, tensor] of wholeStates(values)) {
       if (!where.startsWith(`adapters.${index}.`)) continue
       const [, layer, kind] = TENSOR.exec(where) ?? []
       if (layer === undefined || !entry[kind as 'scan' | 'conv']) {
@@ -82,6 +86,21 @@ function statesOf({settings, values}: SavedAdapter): States {
     })
   }
   return {kinds, layers, tensors}
+}
+
+/** The same tensors, with the product in place of two factors that fit together. */
+function wholeStates(values: SavedAdapter['values']): SavedAdapter['values'] {
+  const whole = new Map(values)
+  for (const [name, u] of values) {
+    if (!FIRST_FACTOR.test(name)) continue
+    const state = name.slice(0, -'.U'.length)
+    const v = values.get(`${state}.V`)
+    if (!v || v.shape.length !== u.shape.length || v.shape.at(-1) !== u.shape.at(-1)) continue
+    whole.delete(name)
+    whole.delete(`${state}.V`)
+    whole.set(state, stateProduct(u, v))
+  }
+  return whole
 }
 
 function kindsOf(settings: SavedAdapter['settings']): string[] {

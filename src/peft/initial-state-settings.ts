@@ -7,11 +7,29 @@ export const initialStateSettings = z
     method: z
       .literal('initial-state')
       .describe('A learned first state of scan and convolution: what prefix tokens become.'),
-    scan: z.boolean().default(true).describe('Learn the first state of the scan, (E, N) per layer.'),
-    conv: z.boolean().default(true).describe('Learn the first window of the convolution, (E, K-1) per layer.'),
+    scan: z
+      .boolean()
+      .default(true)
+      .describe('Learn the first state of the scan: (E, N) per layer, in Mamba-2 (H, P, N).'),
+    conv: z
+      .boolean()
+      .default(true)
+      .describe('Learn the first window of the convolution: (E, K-1) per layer, in Mamba-2 (E + 2GN, K-1).'),
+    rank: z
+      .int()
+      .min(1)
+      .max(4096)
+      .optional()
+      .describe(
+        'Learn the first state of the scan as a product of this inner dimension, head by head; whole if left out.',
+      ),
   })
   .refine(({conv, scan}) => conv || scan, {
     error: 'scan and conv are both false, so nothing would be learned; write true for one of them',
+  })
+  .refine(({rank, scan}) => rank === undefined || scan, {
+    error: 'rank is that of the first state of the scan, and scan is false; leave one of them out',
+    path: ['rank'],
   })
 
 export type InitialStateSettings = z.infer<typeof initialStateSettings>

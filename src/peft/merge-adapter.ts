@@ -80,7 +80,8 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
     const certificate = certify({attached, base: bare, merged}, batches, mergeTolerance(rounded))
     refuseDifference(certificate)
     const fingerprint = await fingerprintTensors(mergedFiles.tensors)
-    if (rest.settings.length > 0) await saveAdapter(path.join(into, 'adapter'), rest, {fingerprint, path: out})
+    const newBase = {architecture: config.architecture, fingerprint, path: out}
+    if (rest.settings.length > 0) await saveAdapter(path.join(into, 'adapter'), rest, newBase)
     result = {
       out,
       adapter,

@@ -21,17 +21,16 @@ export interface SavedAdapter {
   readonly format: 'mambatune' | 'peft'
   readonly settings: readonly AdapterSettings[]
   readonly values: ReadonlyMap<string, ParameterValues>
-  /** What the adapter was trained on; PEFT's files name no fingerprint. */
-  readonly base: {readonly path: string; readonly fingerprint: string | null}
+  /** What the adapter was trained on; PEFT's files name neither fingerprint nor architecture. */
+  readonly base: {readonly path: string; readonly fingerprint: string | null; readonly architecture?: string}
 }
 
 /** Reads an adapter directory of either format. Errors: FileError. */
 export async function readAdapter(path: string): Promise<SavedAdapter> {
   if (await isAdapterDirectory(path)) {
     const {manifest, tensors} = await readAdapterDirectory(path)
-    const {fingerprint, path: basePath} = manifest.base
     return {
-      base: {fingerprint, path: basePath},
+      base: manifest.base,
       format: 'mambatune',
       settings: settingsOf(manifest, path),
       values: tensors,
@@ -68,11 +67,11 @@ function settingsOf({adapters}: AdapterManifest, path: string): AdapterSettings[
 export async function saveAdapter(
   path: string,
   {settings, values}: Pick<SavedAdapter, 'settings' | 'values'>,
-  base: {readonly path: string; readonly fingerprint: string},
+  base: AdapterManifest['base'],
 ): Promise<void> {
   const manifest: AdapterManifest = {
     adapters: settings,
-    base: {architecture: 'mamba', ...base},
+    base,
     created_with: `mambatune ${programVersion()}`,
     format: 'mambatune-adapter',
     version: 1,

@@ -3,7 +3,7 @@
  * inputs of the scan, and the convolution. Slices are those of docs/notation.md.
  */
 import {type MambaConfig} from '../model/config.js'
-import {projections} from '../model/parameters.js'
+import {convChannels, projections} from '../model/parameters.js'
 
 export interface AdaptableSite {
   /** 'layers.0.mixer.x_proj', or with a slice 'layers.0.mixer.x_proj.B' */
@@ -25,15 +25,14 @@ export function adaptableSites(config: MambaConfig): readonly AdaptableSite[] {
 }
 
 function layerSites(config: MambaConfig, mixer: string): AdaptableSite[] {
-  const {convWidth, inner} = config
   const conv: AdaptableSite = {
     from: 0,
-    inputs: convWidth,
+    inputs: config.convWidth,
     kind: 'conv',
     module: `${mixer}.conv1d`,
     name: `${mixer}.conv1d`,
     slice: null,
-    to: inner,
+    to: convChannels(config),
   }
   const linear = projections(config).flatMap(([projection, outputs, inputs]) => {
     const module = `${mixer}.${projection}`
@@ -51,19 +50,26 @@ function layerSites(config: MambaConfig, mixer: string): AdaptableSite[] {
 }
 
 /** Rows of a projection by the name of what they produce. */
-function slicesOf({inner, states, timeStepRank}: MambaConfig, projection: string): [string, number, number][] {
+function slicesOf(config: MambaConfig, projection: string): [string, number, number][] {
+  const {inner, states} = config
+  if (config.architecture === 'mamba2') {
+    const {groups, heads} = config
+    return projection === 'in_proj'
+      ? inOrder({z: inner, x: inner, B: groups * states, C: groups * states, dt: heads})
+      : []
+  }
+  const {timeStepRank} = config
   if (projection === 'in_proj') {
-    return [
-      ['x', 0, inner],
-      ['z', inner, 2 * inner],
-    ]
+    return inOrder({x: inner, z: inner})
   }
   if (projection === 'x_proj') {
-    return [
-      ['dt', 0, timeStepRank],
-      ['B', timeStepRank, timeStepRank + states],
-      ['C', timeStepRank + states, timeStepRank + 2 * states],
-    ]
+    return inOrder({dt: timeStepRank, B: states, C: states})
   }
   return []
+}
+
+/** Slices of so many rows, one behind the other. */
+function inOrder(rows: Readonly<Record<string, number>>): [string, number, number][] {
+  let from = 0
+  return Object.entries(rows).map(([slice, count]) => [slice, from, (from += count)])
 }

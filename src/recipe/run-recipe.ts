@@ -12,6 +12,7 @@ import {type Device, type DeviceChoice, startDevice} from '../backend/devices.js
 import {gpuBackend} from '../backend/gpu/current.js'
 import {type MemorySize} from '../backend/gpu/memory-size.js'
 import {memoryText} from '../backend/gpu/memory-text.js'
+import {type AdapterManifest} from '../checkpoint/adapter-manifest.js'
 import {fingerprintTensors, openModelDirectory} from '../checkpoint/model-directory.js'
 import {writeFileDurably} from '../checkpoint/output-directory.js'
 import {type Dataset, type Example} from '../data/rows.js'
@@ -77,7 +78,7 @@ export async function runRecipe(options: RunOptions): Promise<RunSummary> {
 
 interface Prepared {
   readonly device: Device
-  readonly base: {readonly path: string; readonly fingerprint: string}
+  readonly base: AdapterManifest['base']
   readonly model: LanguageModel
   readonly adapters: AdapterSet
   readonly train: Dataset
@@ -107,7 +108,11 @@ async function prepare({device: choice, gpuMemory = null, recipe, report, signal
   try {
     for (const note of await memoryNotes(memory, recipe)) report({event: 'note', text: note})
     report({event: 'stage', text: `Loading ${recipe.model.base}`})
-    const base = {fingerprint: await fingerprintTensors(files.tensors), path: recipe.model.base}
+    const base = {
+      architecture: configOf(files).architecture,
+      fingerprint: await fingerprintTensors(files.tensors),
+      path: recipe.model.base,
+    }
     model = await loadModel(files)
     refuseAborted(signal)
     checkVocabulary(model.config.vocabulary, [examples, validation])

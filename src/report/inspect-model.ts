@@ -31,7 +31,12 @@ export interface ModelSizes {
   readonly d: number
   readonly E: number
   readonly N: number
-  readonly R: number
+  /** Mamba-1 */
+  readonly R?: number
+  /** Mamba-2, as are P and G */
+  readonly H?: number
+  readonly P?: number
+  readonly G?: number
   readonly K: number
   readonly V: number
   readonly layers: number
@@ -82,8 +87,12 @@ function size(shape: readonly number[]): number {
 }
 
 function sizesOf(config: MambaConfig): ModelSizes {
-  const {convWidth: K, hidden: d, inner: E, layers, states: N, timeStepRank: R, vocabulary: V} = config
-  return {d, E, N, R, K, V, layers}
+  const {convWidth: K, hidden: d, inner: E, layers, states: N, vocabulary: V} = config
+  const own =
+    config.architecture === 'mamba2'
+      ? {H: config.heads, P: config.headSize, G: config.groups}
+      : {R: config.timeStepRank}
+  return {d, E, N, ...own, K, V, layers}
 }
 
 /** The most used first. */

@@ -4,8 +4,8 @@
  * block checkpointing that is the pass of one layer. Slices of columns are copies too.
  */
 import {matrixNames, parameterShapes} from '../model/parameters.js'
-import {channelGroup} from '../ops/channel-group.js'
 import {parameterSpecs} from '../peft/adapter-set.js'
+import {layerNumbers} from './memory-cpu-layer.js'
 import {dropoutBytes} from './memory-dropout.js'
 import {type StepCount} from './memory-parts.js'
 import {positionsOf, sizeOf, type StepShape, sum, supervisedOf} from './memory-shape.js'
@@ -49,37 +49,12 @@ interface LayerBytes {
 }
 
 function layerBytes(shape: StepShape): LayerBytes {
-  const {hidden, inner, states, timeStepRank} = shape.config
+  const {copies, gradients, results, state, stateGradients} = layerNumbers(shape.config)
   const positions = positionsOf(shape)
-  const narrow = timeStepRank + 2 * states
-  const state = shape.rows * inner * states
-  const results =
-    4 * inner + // in_proj, and x and z of it
-    2 * narrow + // x_proj, and dt, B and C of it
-    3 * inner + // u, Δ and y
-    3 * hidden // out_proj, the residual stream after it, and its norm
-  const copies =
-    4 * hidden + // what norm, in_proj and the addition read
-    3 * inner + // what the first split and the convolution read
-    narrow + // what the second split reads
-    timeStepRank + // what dt_proj reads
-    inner + // what x_proj reads
-    3 * inner + // u, Δ and z, which the scan reads
-    2 * states + // and B and C
-    inner // what out_proj reads
-  const gradients =
-    4 * hidden + // of the addition, the norm and in_proj
-    2 * inner + // of y and x
-    2 * inner + // of Δ and z
-    2 * inner + // of u from x_proj, and all of it
-    2 * inner + // of in_proj's result
-    2 * (channelGroup(inner).groups + 1) * states + // of B and C, for each group of channels and added
-    timeStepRank +
-    narrow
   return {
     copies: 4 * (positions * copies + layerWeights(shape)),
-    gradients: 4 * (positions * gradients + 2 * state), // with those of A and of the first state
-    results: 4 * (positions * results + state),
+    gradients: 4 * (positions * gradients + shape.rows * stateGradients),
+    results: 4 * (positions * results + shape.rows * state),
   }
 }
 

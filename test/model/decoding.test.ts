@@ -12,20 +12,19 @@ import {
   type GoldenModel,
   logitsInOnePass,
   logitsInPieces,
+  MAMBA2_MODELS,
   MODELS,
   openGolden,
   randomise,
 } from '../support/golden-model.js'
 
-const EVERY_METHOD: readonly AdapterSettings[] = [
-  {
-    method: 'lora',
-    targets: ['in_proj', 'x_proj.dt', 'x_proj.B', 'x_proj.C', 'dt_proj', 'out_proj', 'conv1d'],
-    rank: 3,
-    alpha: 6,
-    dropout: 0,
-    rslora: true,
-  },
+const TARGETS = {
+  mamba: ['in_proj', 'x_proj.dt', 'x_proj.B', 'x_proj.C', 'dt_proj', 'out_proj', 'conv1d'],
+  mamba2: ['in_proj', 'in_proj.dt', 'in_proj.B', 'in_proj.C', 'out_proj', 'conv1d'],
+}
+
+const everyMethod = (targets: string[]): readonly AdapterSettings[] => [
+  {method: 'lora', targets, rank: 3, alpha: 6, dropout: 0, rslora: true},
   {method: 'initial-state', conv: true, scan: true},
 ]
 
@@ -38,7 +37,7 @@ function topOf(logits: Float32Array, vocabulary: number): {token: number; lead: 
   return {lead: first - second, token: last.indexOf(first)}
 }
 
-describe.each(BACKENDS.flatMap((backend) => MODELS.map((name) => [backend, name] as const)))(
+describe.each(BACKENDS.flatMap((backend) => [...MODELS, ...MAMBA2_MODELS].map((name) => [backend, name] as const)))(
   'decoding on %s, %s',
   (backend, name) => {
     let golden: GoldenModel
@@ -49,7 +48,7 @@ describe.each(BACKENDS.flatMap((backend) => MODELS.map((name) => [backend, name]
       await useBackend(backend)
       golden = await openGolden(name)
       ids = golden.examples[0].ids
-      adapters = AdapterSet.create(EVERY_METHOD, golden.model.config, 1)
+      adapters = AdapterSet.create(everyMethod(TARGETS[golden.model.config.architecture]), golden.model.config, 1)
       randomise(adapters)
     })
 
@@ -63,7 +62,9 @@ describe.each(BACKENDS.flatMap((backend) => MODELS.map((name) => [backend, name]
       attached ? adapters.sites(golden.model.weights) : baseSites(golden.model.weights)
 
     test('the list of adapters has every method', () => {
-      const methods = EVERY_METHOD.map(({method}) => method).sort()
+      const methods = everyMethod(TARGETS.mamba)
+        .map(({method}) => method)
+        .sort()
       expect(methods).toEqual(methodSchemas.map(({shape}) => shape.method.value).sort())
     })
 

@@ -7,11 +7,12 @@ import {parameterShapes} from '../../src/model/parameters.js'
 import {baseSites} from '../../src/model/sites.js'
 import {Weights} from '../../src/model/weights.js'
 import {difference} from '../support/close.js'
-import {EVERY_BACKEND, useBackend} from '../support/every-backend.js'
+import {useBackend} from '../support/every-backend.js'
 import {goldenPath, readReference, type Reference, shiftLabels} from '../support/golden.js'
+import {BACKENDS_WITH_MODELS} from '../support/golden-model.js'
 
-describe.each(EVERY_BACKEND)('on %s', (backend) => {
-  describe.each(['mamba1', 'mamba1-untied-bias'])('%s equals transformers', (name) => {
+describe.each(BACKENDS_WITH_MODELS)('on %s', (backend, name) => {
+  describe(`${name} equals transformers`, () => {
     let model: LanguageModel
     let reference: Reference
     let ids: tf.Tensor2D

@@ -18,15 +18,15 @@ import {logitsInOnePass} from '../support/golden-model.js'
 const ROWS = 2
 const POSITIONS = 96
 
-describe('the shipped tiny-mamba equals transformers', () => {
+describe.each(['tiny-mamba', 'tiny-mamba2'])('the shipped %s equals transformers', (name) => {
   let model: LanguageModel
   let reference: Reference
   let rows: Int32Array[]
 
   beforeAll(async () => {
     await useBackend('wasm')
-    model = await loadModel(await openModelDirectory('models/tiny-mamba'))
-    reference = await readReference(goldenPath('tiny-mamba-reference.safetensors'))
+    model = await loadModel(await openModelDirectory(`models/${name}`))
+    reference = await readReference(goldenPath(`${name}-reference.safetensors`))
     const [count, length] = reference.shape('input_ids')
     const ids = reference.ints('input_ids')
     rows = Array.from({length: count}, (_, row) => ids.slice(row * length, (row + 1) * length))

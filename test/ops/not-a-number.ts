@@ -33,7 +33,7 @@ export async function faultsOfNan(
       }
     }
     return faults
-  })
+  }, subject)
 }
 
 /** Gradients without any NaN although the cotangent of `output` has one. */
@@ -45,7 +45,7 @@ export async function gradientsWithoutNan(
 ): Promise<string[]> {
   const wanted = wantedOf(subject, inputs)
   const quiet: string[] = []
-  for (const backend of EVERY_BACKEND) {
+  for (const backend of subject.backends ?? EVERY_BACKEND) {
     await useBackend(backend)
     const results = await evaluate(subject.call, inputs, wanted, (name, size) => {
       const cotangent = randomCotangent(name, size)

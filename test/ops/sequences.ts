@@ -32,7 +32,7 @@ export async function faultsOfPadding(
     const pick = (names: Results): Results => mapNamed(names, (_, name) => expected[name])
     const compareOthers = rounded ? faultsOf : bitFaultsOf
     return {...bitFaultsOf(stepwise, pick(stepwise)), ...compareOthers(others, pick(others))}
-  })
+  }, subject)
 }
 
 /** The sequence taken in two parts, the second of which starts from the first's `last`: values bit for bit. */
@@ -56,7 +56,7 @@ export async function faultsOfSplitting(
     const {last, y, ...gradients} = await evaluate(subject.call, inputs, wanted)
     const {last: lastOfParts, y: yOfParts, ...gradientsOfParts} = await evaluate(inParts, inputs, wanted)
     return {...bitFaultsOf({last: lastOfParts, y: yOfParts}, {last, y}), ...faultsOf(gradientsOfParts, gradients)}
-  })
+  }, subject)
 }
 
 /** A random cotangent of the first `length` steps of `y`, zero elsewhere: the loss does not look at padding. */

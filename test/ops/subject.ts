@@ -17,7 +17,11 @@ export interface Subject {
   readonly exact: (inputs: Named) => Numbers
   /** Inputs that have a gradient; optional ones may be absent. */
   readonly differentiable: readonly string[]
+  /** Those that it runs on; all of them if left out. */
+  readonly backends?: readonly Backend[]
 }
+
+type Backend = (typeof EVERY_BACKEND)[number]
 
 export function wantedOf({differentiable}: Subject, inputs: Named): string[] {
   return differentiable.filter((name) => name in inputs)
@@ -28,7 +32,7 @@ export async function faultsAgainstMeaning(subject: Subject, inputs: Named): Pro
   const wanted = wantedOf(subject, inputs)
   await useBackend('cpu')
   const expected = await evaluate(subject.meaning, inputs, wanted)
-  return onEachBackend(async () => faultsOf(await evaluate(subject.call, inputs, wanted), expected))
+  return onEachBackend(async () => faultsOf(await evaluate(subject.call, inputs, wanted), expected), subject)
 }
 
 /** Value against the f64 function, every gradient against its numeric differences. */
@@ -39,19 +43,22 @@ export async function faultsAgainstNumbers(subject: Subject, inputs: Named): Pro
     const results = await evaluate(subject.call, inputs, wanted)
     const outputs = Object.fromEntries(Object.keys(values).map((name) => [name, results[name]]))
     return {...faultsOf(outputs, values), ...numericFaults(subject.exact, inputs, wanted, results)}
-  })
+  }, subject)
 }
 
 /** Value and every gradient of a second run, bit for bit. */
 export async function faultsOfRepeating(subject: Subject, inputs: Named): Promise<Faults> {
   const run = (): Promise<Results> => evaluate(subject.call, inputs, wantedOf(subject, inputs))
-  return onEachBackend(async () => bitFaultsOf(await run(), await run()))
+  return onEachBackend(async () => bitFaultsOf(await run(), await run()), subject)
 }
 
-/** Runs a check on every backend; the names of its faults begin with the backend's. */
-export async function onEachBackend(check: () => Promise<Faults>): Promise<Faults> {
+/** Runs a check on every backend of the subject; the names of its faults begin with the backend's. */
+export async function onEachBackend(
+  check: () => Promise<Faults>,
+  {backends = EVERY_BACKEND}: Pick<Subject, 'backends'>,
+): Promise<Faults> {
   const faults: Faults = {}
-  for (const backend of EVERY_BACKEND) {
+  for (const backend of backends) {
     await useBackend(backend)
     Object.assign(faults, prefixed(backend, await check()))
   }

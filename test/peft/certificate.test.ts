@@ -81,7 +81,7 @@ describe('a merge', () => {
     await saveAdapter(
       inWork(name),
       {settings: adapters.settings, values: await adapters.values()},
-      {fingerprint: await fingerprintTensors(tensors), path: base},
+      {architecture: 'mamba', fingerprint: await fingerprintTensors(tensors), path: base},
     )
     adapters.dispose()
     return inWork(name)

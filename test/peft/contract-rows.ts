@@ -1,29 +1,18 @@
 /** The rows of the adapter contract: sets of adapters, how many numbers each trains (counted here by hand), and what merging does. */
-import {type MambaConfig} from '../../src/model/config.js'
+import {type Mamba1Config, type MambaConfig} from '../../src/model/config.js'
 import {type AdapterSettings} from '../../src/peft/registry.js'
-import {type LoraSettings} from '../../src/peft/lora-settings.js'
+import {mamba1Of} from '../support/architectures.js'
+import {lora, STATE} from '../support/random-adapter.js'
 
-export interface ContractRow {
+export interface ContractRow<Config extends MambaConfig = MambaConfig> {
   readonly name: string
   readonly settings: readonly AdapterSettings[]
   /** Trained numbers in all. */
-  readonly count: (config: MambaConfig) => number
+  readonly count: (config: Config) => number
   readonly merges: 'all' | 'partly' | 'not at all'
 }
 
-const lora = (settings: Partial<LoraSettings>): LoraSettings => ({
-  method: 'lora',
-  targets: ['in_proj'],
-  rank: 3,
-  alpha: 6,
-  dropout: 0,
-  rslora: false,
-  ...settings,
-})
-
-const STATE = {method: 'initial-state', conv: true, scan: true} as const
-
-export const contractRows: readonly ContractRow[] = [
+const rows: readonly ContractRow<Mamba1Config>[] = [
   {
     name: 'lora on all projections',
     settings: [lora({rank: 5, targets: ['in_proj', 'x_proj', 'dt_proj', 'out_proj']})],
@@ -80,6 +69,12 @@ export const contractRows: readonly ContractRow[] = [
     merges: 'not at all',
   },
   {
+    name: 'initial-state of low rank',
+    settings: [{...STATE, rank: 2}],
+    count: ({convWidth: k, inner: e, layers, states: n}) => layers * (2 * (e + n) + e * (k - 1)),
+    merges: 'not at all',
+  },
+  {
     name: 'all together',
     settings: [
       STATE,
@@ -92,3 +87,5 @@ export const contractRows: readonly ContractRow[] = [
     merges: 'partly',
   },
 ]
+
+export const contractRows = rows.map((row): ContractRow => ({...row, count: (config) => row.count(mamba1Of(config))}))

@@ -6,6 +6,7 @@ import {exportAdapter, type ExportOptions, type ExportReport} from '../../src/pe
 import {type AdapterSettings} from '../../src/peft/method-settings.js'
 import {type ParameterValues} from '../../src/peft/method.js'
 import {readAdapter} from '../../src/peft/saved-adapter.js'
+import {mamba1Of} from '../support/architectures.js'
 import {goldenPath} from '../support/golden.js'
 import {type AdapterParts, configIn, lora, STATE, weightUpdates, writeRandomAdapter} from '../support/random-adapter.js'
 import {workDirectory} from '../support/work-directory.js'
@@ -72,13 +73,33 @@ describe('an adapter exported for PEFT', () => {
     expect(Object.fromEntries(tensors)).toEqual(Object.fromEntries(ours))
   })
 
-  test('keeps the files that PEFT saved, apart from keys that only some of its versions know', async () => {
-    const out = directory('golden')
-    await exportAdapter({adapter: goldenPath('mamba1', 'rslora'), format: 'peft', out})
-    const [theirs, ours] = [await readPeftFiles(goldenPath('mamba1', 'rslora')), await readPeftFiles(out)]
-    expect(Object.fromEntries(ours.tensors)).toEqual(Object.fromEntries(theirs.tensors))
-    const common = Object.fromEntries(Object.keys(ours.config).map((key) => [key, theirs.config[key]]))
-    expect(ours.config).toEqual({...common, target_modules: ['in_proj', 'x_proj']})
+  test.each([
+    ['mamba1', ['in_proj', 'x_proj']],
+    ['mamba2', ['in_proj']],
+  ])(
+    'keeps the files that PEFT saved for %s, apart from keys that only some of its versions know',
+    async (name, modules) => {
+      const out = directory(`golden-${name}`)
+      await exportAdapter({adapter: goldenPath(name, 'rslora'), format: 'peft', out})
+      const [theirs, ours] = [await readPeftFiles(goldenPath(name, 'rslora')), await readPeftFiles(out)]
+      expect(Object.fromEntries(ours.tensors)).toEqual(Object.fromEntries(theirs.tensors))
+      const common = Object.fromEntries(Object.keys(ours.config).map((key) => [key, theirs.config[key]]))
+      expect(ours.config).toEqual({...common, target_modules: modules})
+    },
+  )
+
+  test('puts the rows of a slice of Mamba-2 where they belong', async () => {
+    const adapter = await writeRandomAdapter(directory('mamba2-slice'), {
+      model: goldenPath('mamba2'),
+      settings: [lora({rank: 2, targets: ['in_proj.dt']})],
+    })
+    const out = directory('mamba2-slice-peft')
+    await exportAdapter({adapter, format: 'peft', out})
+    const up = (await readPeftFiles(out)).tensors.get('base_model.model.backbone.layers.0.mixer.in_proj.lora_B.weight')
+    // E 64, G 2, N 16, H 4
+    expect(up?.shape).toEqual([2 * 64 + 2 * 32 + 4, 2])
+    const filled = Array.from(up?.values ?? [], (value) => value !== 0)
+    expect(filled).toEqual(filled.map((_, index) => index >= 2 * 192))
   })
 
   test('gives every module one rank, and zeros where an update is smaller or on other rows', async () => {
@@ -86,7 +107,7 @@ describe('an adapter exported for PEFT', () => {
     const {out} = await exported({settings})
     const {config, tensors} = await readPeftFiles(out)
     expect(config).toMatchObject({lora_alpha: 5, r: 5, target_modules: ['in_proj', 'x_proj'], use_rslora: false})
-    const {hidden: d, inner: e, states: n, timeStepRank: r} = await configIn(BASE)
+    const {hidden: d, inner: e, states: n, timeStepRank: r} = mamba1Of(await configIn(BASE))
     const tensor = (name: string): {shape: readonly number[]; values: Float32Array} => {
       const found = tensors.get(`base_model.model.backbone.layers.1.mixer.${name}.weight`)
       if (!found) throw new Error(`no ${name}`)

@@ -132,8 +132,8 @@ describe('an unknown key', () => {
     expect(entry('{method: lora, targets: [in_proj], rnk: 8}')).toEqual([
       'r.yaml:4:40  adapters.0.rnk: unknown key. Did you mean adapters.0.rank?',
     ])
-    expect(entry('{method: initial-state, rank: 8}')).toEqual([
-      'r.yaml:4:29  adapters.0.rank: unknown key. Did you mean adapters.N.rank?',
+    expect(entry('{method: initial-state, alpha: 8}')).toEqual([
+      'r.yaml:4:29  adapters.0.alpha: unknown key. Did you mean adapters.N.alpha?',
     ])
   })
 })

@@ -13,6 +13,7 @@ test('the packaged recipes are listed by name, each with a title of its own', ()
   expect(recipes.map(({name}) => name)).toEqual([
     'definitions-lora',
     'lora-all-projections',
+    'mamba2-definitions',
     'quickstart',
     'ssm-only',
     'text-kjv',

@@ -8,6 +8,7 @@ import {loadModel} from '../../src/model/load-model.js'
 import {baseSites, type Sites} from '../../src/model/sites.js'
 import {setValues} from '../../src/ops/adamw/parameter-arena.js'
 import {type AdapterSet} from '../../src/peft/adapter-set.js'
+import {EVERY_BACKEND} from './every-backend.js'
 import {goldenPath, readReference, type Reference} from './golden.js'
 
 export interface GoldenModel {
@@ -18,6 +19,13 @@ export interface GoldenModel {
 }
 
 export const MODELS = ['mamba1', 'mamba1-untied-bias'] as const
+
+export const MAMBA2_MODELS = ['mamba2', 'mamba2-limit'] as const
+
+/** Each backend with each model that it runs: Mamba-2 has no shaders. */
+export const BACKENDS_WITH_MODELS = EVERY_BACKEND.flatMap((backend) =>
+  [...MODELS, ...(backend === 'gpu' ? [] : MAMBA2_MODELS)].map((name) => [backend, name] as const),
+)
 
 export async function openGolden(name: string): Promise<GoldenModel> {
   const reference = await readReference(goldenPath(name, 'reference.safetensors'))

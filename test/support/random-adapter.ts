@@ -46,7 +46,11 @@ export async function writeRandomAdapter(directory: string, parts: AdapterParts)
   parts.change?.(tensors)
   const manifest = {
     adapters: settings.map((entry) => ({...entry})),
-    base: {architecture: 'mamba', fingerprint: await fingerprintTensors(files.tensors), path: parts.base ?? model},
+    base: {
+      architecture: configOf(files).architecture,
+      fingerprint: await fingerprintTensors(files.tensors),
+      path: parts.base ?? model,
+    },
     created_with: 'a test',
     format: 'mambatune-adapter',
     version: 1,

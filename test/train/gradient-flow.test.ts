@@ -91,7 +91,7 @@ describe('the gradient-flow check', () => {
     const trainee = around((weights) => {
       const all = adapters.sites(weights)
       const scan: Sites['scan'] = (layer, inputs, run) =>
-        all.scan(layer, inputs, ({h0, ...rest}) => run({...rest, h0: h0 && tf.zerosLike(h0)}))
+        all.scan(layer, inputs, (changed) => run({...changed, h0: changed.h0 && tf.zerosLike(changed.h0)}))
       return {...all, scan}
     })
     expect((await refusalOf(trainee)).faults).toEqual(

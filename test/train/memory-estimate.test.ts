@@ -7,6 +7,7 @@ import {estimateMemory} from '../../src/train/memory-estimate.js'
 import {type RunShape} from '../../src/train/memory-fit.js'
 import {MEMORY_PARTS} from '../../src/train/memory-parts.js'
 import {type StepShape} from '../../src/train/memory-shape.js'
+import {mamba1Of} from '../support/architectures.js'
 import {goldenPath} from '../support/golden.js'
 import {describeGpu, useGpu} from '../support/gpu.js'
 import {configIn, lora, STATE} from '../support/random-adapter.js'
@@ -110,7 +111,7 @@ describe('the estimate without a GPU', () => {
 
   test('of a model of 130 million parameters is what is known of it', async () => {
     const estimate = await estimateMemory(shapeOf(presetConfig('mamba-130m')))
-    const config = presetConfig('mamba-130m')
+    const config = mamba1Of(presetConfig('mamba-130m'))
     // 129.1 million numbers, of which the matrices are f16
     expect(estimate.weights).toBeGreaterThan(2 * 129.1e6)
     expect(estimate.weights).toBeLessThan(2.1 * 129.1e6)
@@ -133,7 +134,7 @@ describe('the estimate without a GPU', () => {
   })
 
   test('counts the masks of dropout', async () => {
-    const config = presetConfig('mamba-130m')
+    const config = mamba1Of(presetConfig('mamba-130m'))
     const total = async (dropout: number): Promise<number> =>
       (await estimateMemory(shapeOf(config, {adapters: [lora({dropout, targets: ['in_proj']})]}))).total
     const masks = 2 * 4 * 8 * 512 * config.hidden * config.layers

@@ -1,0 +1,130 @@
+/**
+ * The scan of Mamba-2, state space duality (SSD). For sequence b, step t, head h with its channels p, state n:
+ *
+ *   Δ = clamp(softplus(delta), low, high)                         delta includes its bias
+ *   h_t[h,p,n] = exp(Δ_t[h] A[h]) h_{t−1}[h,p,n] + Δ_t[h] x_t[h,p] B_t[g,n]
+ *   y_t[h,p]   = Σ_n C_t[g,n] h_t[h,p,n] + D[h] x_t[h,p]          g = ⌊h / (H / G)⌋
+ *
+ * Dao and Gu, Transformers are SSMs: Generalized Models and Efficient Algorithms Through Structured State Space Duality,
+ * arXiv 2405.21060, equation 1 with A = −exp(A_log) a scalar for each head (section 5), and section 7.2 for the groups. We
+ * differ by taking a first state h0, by returning the last one, and by the gradient of both.
+ */
+import type * as tf from '@tensorflow/tfjs-core'
+import {backend as currentBackend, sum} from '@tensorflow/tfjs-core'
+import {askKernel, launchKernel} from '../../backend/kernel-host.js'
+import {DeviceError} from '../../errors.js'
+import {defineOperation, type Inputs, type Settings, toTensors} from '../operation.js'
+import {headParts} from './head-parts.js'
+
+export interface SsdInputs {
+  /** (B, L, E) input after convolution and SiLU; E = H · P, head after head */
+  readonly x: tf.Tensor3D
+  /** (B, L, H) step size before softplus, bias included */
+  readonly delta: tf.Tensor3D
+  /** (H) continuous-time decay, negative: −exp(A_log) */
+  readonly a: tf.Tensor1D
+  /** (B, L, G·N) input matrix */
+  readonly b: tf.Tensor3D
+  /** (B, L, G·N) output matrix */
+  readonly c: tf.Tensor3D
+  /** (H) skip */
+  readonly d: tf.Tensor1D
+  /** (B, H, P, N) first state; null is zero */
+  readonly h0: tf.Tensor4D | null
+}
+
+export interface SsdSettings {
+  /** H */
+  readonly heads: number
+  /** G: heads that follow one another share B and C; divides H */
+  readonly groups: number
+  /** Least and largest Δ; 0 and Infinity change nothing */
+  readonly limit: readonly [low: number, high: number]
+}
+
+export interface SsdOutputs {
+  readonly y: tf.Tensor3D // (B, L, E)
+  readonly last: tf.Tensor4D // (B, H, P, N) state after the last step
+}
+
+interface Plan {
+  readonly backend: tf.KernelBackend
+  readonly batch: number
+  /** (B, H, P, N) */
+  readonly state: number[]
+  readonly parts: number
+  readonly launch: {items: number; numbers: number[]; work: number}
+  /** L and N, which scratch memory depends on */
+  readonly sizes: [length: number, states: number]
+}
+
+/** What forward and backward launches share. */
+function plan({b, x}: Inputs, {groups, heads, high, low}: Settings): Plan {
+  const [batch, length, channels] = x.shape
+  const [G, H] = [groups as number, heads as number]
+  const size = channels / H
+  const states = (b.shape[2] ?? 0) / G
+  const {parts, size: part} = headParts(H, G)
+  return {
+    backend: currentBackend(),
+    batch,
+    launch: {
+      items: batch * G * parts,
+      numbers: [length, H, size, states, G, part, low as number, high as number],
+      work: batch * length * channels * states,
+    },
+    parts,
+    sizes: [length, states],
+    state: [batch, H, size, states],
+  }
+}
+
+const scan = defineOperation({
+  gradient([dy, dLast], inputs, settings) {
+    const {a, b, c, d, delta, x} = inputs
+    const {backend, batch, launch, parts, sizes, state} = plan(inputs, settings)
+    const heads = [batch, settings.heads as number]
+    const [dX, dDelta, dA, dB, dC, dD, dH0] = toTensors(
+      launchKernel(backend, {
+        ...launch,
+        inputs: [x, delta, a, b, c, d, inputs.h0 ?? null, dy, dLast],
+        kernel: 'ssdScanBackward',
+        numbers: [...launch.numbers, batch],
+        outputs: [x.shape, delta.shape, heads, [parts, ...b.shape], [parts, ...c.shape], heads, state],
+        scratch: askKernel(backend, 'ssdScanBackwardScratch', ...sizes),
+      }),
+    )
+    return {
+      a: () => sum(dA, 0), // (H)
+      b: () => sum(dB, 0), // (B, L, GN)
+      c: () => sum(dC, 0), // (B, L, GN)
+      d: () => sum(dD, 0), // (H)
+      delta: () => dDelta, // (B, L, H)
+      h0: () => dH0, // (B, H, P, N)
+      x: () => dX, // (B, L, E)
+    }
+  },
+  gpu() {
+    throw new DeviceError('Mamba-2 does not run on device gpu: its scan has no shaders yet.', {
+      hint: 'Use --device cpu.',
+    })
+  },
+  name: 'MambaSsdScan',
+  value(inputs, settings) {
+    const {a, b, c, d, delta, x} = inputs
+    const {backend, launch, sizes, state} = plan(inputs, settings)
+    return launchKernel(backend, {
+      ...launch,
+      inputs: [x, delta, a, b, c, d, inputs.h0 ?? null],
+      kernel: 'ssdScanForward',
+      outputs: [x.shape, state],
+      scratch: askKernel(backend, 'ssdScanForwardScratch', ...sizes),
+    })
+  },
+})
+
+/** Applies the scan. Shapes are those of SsdInputs; every length from 1 and every size is allowed. */
+export function ssdScan({h0, ...rest}: SsdInputs, {groups, heads, limit: [low, high]}: SsdSettings): SsdOutputs {
+  const [y, last] = scan(h0 ? {...rest, h0} : rest, {groups, heads, high, low})
+  return {last: last as tf.Tensor4D, y: y as tf.Tensor3D}
+}
