@@ -1,5 +1,6 @@
 /**
- * The shape of a Mamba model, read from a checkpoint's config.json as transformers' MambaConfig writes it.
+ * The shape of a Mamba model, read from a checkpoint's config.json as transformers' MambaConfig or FalconMambaConfig writes
+ * it.
  * Letters are those of docs/notation.md. Only what changes the mathematics is kept.
  */
 import {type Fault, FileError} from '../errors.js'
@@ -21,6 +22,8 @@ export interface MambaConfig {
   readonly vocabulary: number
   /** ε of every RMSNorm */
   readonly epsilon: number
+  /** ε of the norms without weight on Δ (before dt_proj), B and C, which Falcon-Mamba has; null: there are none */
+  readonly mixerEpsilon: number | null
   /** The head is the embedding. */
   readonly tied: boolean
   /** in_proj and out_proj have a bias. */
@@ -30,11 +33,11 @@ export interface MambaConfig {
 
 /** Reads and checks a config. `where` names the file in messages. Errors: FileError with every fault. */
 export function readMambaConfig(raw: Readonly<Record<string, unknown>>, where: string): MambaConfig {
-  if (raw.model_type !== 'mamba') {
+  if (raw.model_type !== 'mamba' && raw.model_type !== 'falcon_mamba') {
     throw new FileError(
       `${where} is a model of type ${JSON.stringify(raw.model_type ?? null)}, which this version does not read.`,
       {
-        hint: 'Use a Mamba-1 checkpoint in Hugging Face format (model_type "mamba"), such as state-spaces/mamba-130m-hf.',
+        hint: 'Use a Mamba-1 checkpoint (model_type "mamba" or "falcon_mamba"), such as state-spaces/mamba-130m-hf.',
       },
     )
   }
@@ -51,23 +54,26 @@ export function readMambaConfig(raw: Readonly<Record<string, unknown>>, where: s
     faults.push({message: `${key} is ${JSON.stringify(value)}, expected true or false`, where})
     return fallback
   }
+  const positive = (key: string, fallback: number): number => {
+    const value = raw[key] ?? fallback
+    if (typeof value === 'number' && value > 0) return value
+    faults.push({message: `${key} is ${JSON.stringify(value)}, expected a number above 0`, where})
+    return fallback
+  }
   const hidden = whole('hidden_size')
   const activation = raw.hidden_act ?? 'silu'
   if (activation !== 'silu') {
     faults.push({message: `hidden_act is ${JSON.stringify(activation)}, expected "silu"`, where})
   }
-  const epsilon = raw.layer_norm_epsilon ?? 1e-5
-  if (typeof epsilon !== 'number' || !(epsilon > 0)) {
-    faults.push({message: `layer_norm_epsilon is ${JSON.stringify(epsilon)}, expected a number above 0`, where})
-  }
   const config: MambaConfig = {
     architecture: 'mamba',
     convBias: flag('use_conv_bias', true),
     convWidth: whole('conv_kernel', 4),
-    epsilon: epsilon as number,
+    epsilon: positive('layer_norm_epsilon', 1e-5),
     hidden,
     inner: whole('intermediate_size', Math.trunc(hidden * ((raw.expand as number | undefined) ?? 2))),
     layers: whole('num_hidden_layers'),
+    mixerEpsilon: raw.model_type === 'falcon_mamba' ? positive('mixer_rms_eps', 1e-6) : null,
     projectionBias: flag('use_bias', false),
     states: whole('state_size', 16),
     tied: flag('tie_word_embeddings', true),

@@ -1,7 +1,7 @@
-/** The shapes of the Mamba models that their authors published, for plans and benchmarks without a checkpoint. */
+/** The shapes of published Mamba models, for plans and benchmarks without a checkpoint. */
 import {type MambaConfig} from './config.js'
 
-type Size = Pick<MambaConfig, 'hidden' | 'layers' | 'vocabulary'>
+type Size = Pick<MambaConfig, 'hidden' | 'layers' | 'vocabulary'> & Partial<Pick<MambaConfig, 'mixerEpsilon' | 'tied'>>
 
 const SIZES = {
   'mamba-130m': {hidden: 768, layers: 24, vocabulary: 50_280},
@@ -9,6 +9,7 @@ const SIZES = {
   'mamba-790m': {hidden: 1536, layers: 48, vocabulary: 50_280},
   'mamba-1.4b': {hidden: 2048, layers: 48, vocabulary: 50_280},
   'mamba-2.8b': {hidden: 2560, layers: 64, vocabulary: 50_280},
+  'falcon-mamba-7b': {hidden: 4096, layers: 64, mixerEpsilon: 1e-6, tied: false, vocabulary: 65_024},
   tiny: {hidden: 256, layers: 8, vocabulary: 2048},
 } as const satisfies Readonly<Record<string, Size>>
 
@@ -17,7 +18,7 @@ export type PresetName = keyof typeof SIZES
 export const PRESETS = Object.keys(SIZES) as readonly PresetName[]
 
 export function presetConfig(name: PresetName): MambaConfig {
-  const {hidden, layers, vocabulary} = SIZES[name]
+  const {hidden, layers, mixerEpsilon = null, tied = true, vocabulary}: Size = SIZES[name]
   return {
     architecture: 'mamba',
     convBias: true,
@@ -26,9 +27,10 @@ export function presetConfig(name: PresetName): MambaConfig {
     hidden,
     inner: 2 * hidden,
     layers,
+    mixerEpsilon,
     projectionBias: false,
     states: 16,
-    tied: true,
+    tied,
     timeStepRank: Math.ceil(hidden / 16),
     vocabulary,
   }

@@ -11,7 +11,7 @@ import {EVERY_BACKEND, useBackend} from '../support/every-backend.js'
 import {goldenPath, readReference, type Reference, shiftLabels} from '../support/golden.js'
 
 describe.each(EVERY_BACKEND)('on %s', (backend) => {
-  describe.each(['mamba1', 'mamba1-untied-bias'])('%s equals transformers', (name) => {
+  describe.each(['mamba1', 'mamba1-untied-bias', 'falcon-mamba'])('%s equals transformers', (name) => {
     let model: LanguageModel
     let reference: Reference
     let ids: tf.Tensor2D

@@ -6,12 +6,12 @@ import {readAdapter} from '../../src/peft/saved-adapter.js'
 import {difference} from '../support/close.js'
 import {EVERY_BACKEND, useBackend} from '../support/every-backend.js'
 import {goldenPath, readReference, type Reference} from '../support/golden.js'
-import {type GoldenModel, logitsInOnePass, MODELS, openGolden} from '../support/golden-model.js'
+import {type GoldenModel, logitsInOnePass, PEFT_MODELS, openGolden} from '../support/golden-model.js'
 import {gradientsOf} from '../support/gradients.js'
 
 const KINDS = ['lora', 'rslora'] as const
 const cases = EVERY_BACKEND.flatMap((backend) =>
-  MODELS.flatMap((name) => KINDS.map((kind) => [backend, name, kind] as const)),
+  PEFT_MODELS.flatMap((name) => KINDS.map((kind) => [backend, name, kind] as const)),
 )
 
 describe.each(cases)('on %s, %s with the %s adapter that PEFT saved equals PEFT', (backend, name, kind) => {

@@ -17,7 +17,10 @@ export interface GoldenModel {
   readonly examples: readonly Example[]
 }
 
-export const MODELS = ['mamba1', 'mamba1-untied-bias'] as const
+/** Those with references of PEFT's adapters. */
+export const PEFT_MODELS = ['mamba1', 'mamba1-untied-bias'] as const
+
+export const MODELS = [...PEFT_MODELS, 'falcon-mamba'] as const
 
 export async function openGolden(name: string): Promise<GoldenModel> {
   const reference = await readReference(goldenPath(name, 'reference.safetensors'))

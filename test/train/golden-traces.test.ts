@@ -7,7 +7,7 @@ import {difference, F32, type Tolerance} from '../support/close.js'
 import {useBackend} from '../support/device.js'
 import {gpuAvailable} from '../support/gpu.js'
 import {goldenPath, readReference, type Reference} from '../support/golden.js'
-import {goldenRows, logitsInOnePass, MODELS} from '../support/golden-model.js'
+import {goldenRows, logitsInOnePass, PEFT_MODELS} from '../support/golden-model.js'
 import {jsonOf, type MetricsLine, readMetrics, writeRecipe, writeRows} from '../support/runs.js'
 import {workDirectory} from '../support/work-directory.js'
 
@@ -49,7 +49,7 @@ const DEVICES = ['cpu', ...(gpuAvailable ? ['gpu'] : [])]
 
 describe.each(
   DEVICES.flatMap((device) =>
-    MODELS.flatMap((name) => ['lora', 'rslora'].map((kind) => [device, name, kind] as const)),
+    PEFT_MODELS.flatMap((name) => ['lora', 'rslora'].map((kind) => [device, name, kind] as const)),
   ),
 )('on device %s, ten steps on %s with %s, through the commands, equal PEFT', (device, name, kind) => {
   const inWork = workDirectory()
