@@ -56,7 +56,7 @@ function readPlaces(
 }
 
 /** Refuses '..', absolute paths, other drives and streams of Windows, and all that has a separator of either kind. */
-function isPlainFileName(name: unknown, kind: string): name is string {
+export function isPlainFileName(name: unknown, kind: string): name is string {
   return (
     typeof name === 'string' &&
     /^[^/\\:\p{Cc}]+$/u.test(name) &&

@@ -1,5 +1,6 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
+import {findModel} from '../cli/locate-model.js'
 import {UsageError} from '../errors.js'
 import {type ModelExportReport} from '../model/export-model.js'
 import {type ExportReport} from '../peft/export-adapter.js'
@@ -7,7 +8,8 @@ import {type ExportReport} from '../peft/export-adapter.js'
 export default class Export extends BaseCommand {
   static override args = {
     path: Args.string({
-      description: 'Directory of an adapter, ours or of Hugging Face PEFT, or of a model.',
+      description:
+        'Directory of an adapter, ours or of Hugging Face PEFT, or of a model, or the name of a model on the Hugging Face hub.',
       required: true,
     }),
   }
@@ -26,7 +28,7 @@ export default class Export extends BaseCommand {
   static override flags = {
     'any-base': Flags.boolean({description: 'Accept a --base with other weights of the same shapes.'}),
     base: Flags.string({
-      description: 'Directory of the base model, if it is no longer where the adapter says.',
+      description: 'The base model, if it is no longer where the adapter says: a directory, or a name on the hub.',
       helpValue: 'MODEL',
     }),
     format: Flags.option({
@@ -47,14 +49,17 @@ export default class Export extends BaseCommand {
   async run(): Promise<ExportReport | ModelExportReport> {
     const {args, flags} = await this.parse(Export)
     const {isModelDirectory} = await import('../checkpoint/model-directory.js')
-    const {base, format, layout, out, partial} = flags
-    if (await isModelDirectory(args.path)) return this.exportModel(args.path)
+    const {format, layout, out, partial} = flags
+    const reporter = await this.progress()
+    const {directory} = await findModel(args.path, reporter)
+    if (await isModelDirectory(directory)) return this.exportModel(directory)
     if (layout !== undefined) {
       throw new UsageError('--layout is for models, and this is none.', {
         hint: 'Leave --layout out, or merge the adapter first: mambatune merge --help',
       })
     }
     const {exportAdapter} = await import('../peft/export-adapter.js')
+    const base = flags.base === undefined ? undefined : await findModel(flags.base, reporter)
     const report = await exportAdapter({adapter: args.path, anyBase: flags['any-base'], base, format, out, partial})
     this.out(`Wrote ${report.tensors} tensors to ${out}: ${report.files.join(', ')}.`)
     for (const {part, reason} of report.left_out) this.out(`Left out: ${part}. ${reason}.`)

@@ -11,7 +11,7 @@ import {type SavedAdapter} from './saved-adapter.js'
 const TENSOR = /^adapters\.\d+\.layers\.(\d+)\.mixer\.initial_state\.(scan|conv)$/
 
 export const exportState: ExportFormat = {
-  async content(saved, base = saved.base.path) {
+  async content(saved, {name: base} = {directory: '', name: saved.base.path}) {
     const {kinds, layers, tensors} = statesOf(saved)
     const description = {
       format: 'mambatune-state',
