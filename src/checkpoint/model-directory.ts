@@ -1,6 +1,7 @@
 /**
- * Opens a model as Hugging Face lays it out: config.json beside model.safetensors, or beside several such files and an
- * index of them. Only headers are read here; what the config means is for `model/` to say.
+ * Opens a model: config.json beside model.safetensors or pytorch_model.bin, or beside several such files and an index of
+ * them, as Hugging Face or Mamba's authors lay it out. Only headers are read here, and the authors' words are translated
+ * into Hugging Face's; what the config means is for `model/` to say.
  */
 import {createHash} from 'node:crypto'
 import {readdir} from 'node:fs/promises'
@@ -9,20 +10,26 @@ import path from 'node:path'
 import {FileError} from '../errors.js'
 import {fileSystemError, quoted, refusal, systemCode} from './file-faults.js'
 import {readJsonFile} from './json-file.js'
+import {type Layout, translateConfig, translateTensors} from './original-layout.js'
 import {type TensorEntry} from './safetensors-header.js'
 import {readTensorPieces} from './safetensors-read.js'
 import {readShardedWeights} from './shard-index.js'
-import {collectHeader, type Weights} from './weight-files.js'
+import {collectHeader, isFile, type Weights} from './weight-files.js'
 
 const CONFIG = 'config.json'
 const WEIGHTS = 'model.safetensors'
 const INDEX = 'model.safetensors.index.json'
+
+/** Weights in the order in which they are looked for, transformers' own: safetensors first, the single file first. */
+export const WEIGHT_FILES = [WEIGHTS, INDEX, 'pytorch_model.bin', 'pytorch_model.bin.index.json'] as const
 
 /** Bytes in memory while hashing. */
 const PIECE_BYTES = 8 * 1024 * 1024
 
 export interface ModelFiles {
   readonly directory: string
+  /** How it is laid out on disk. Config and tensors below have Hugging Face's names whatever it is. */
+  readonly layout: Layout
   readonly config: Readonly<Record<string, unknown>>
   readonly tensors: ReadonlyMap<string, TensorEntry>
   readonly weightFiles: readonly string[]
@@ -33,18 +40,27 @@ export async function openModelDirectory(directory: string): Promise<ModelFiles>
   const names = await listDirectory(directory)
   // Python writes Infinity into configs, and reads it.
   const config = await readJsonFile(path.join(directory, CONFIG), {pythonNumbers: true})
-  // As in transformers, the single file goes before an index.
-  const indexFile = !names.has(WEIGHTS) && names.has(INDEX) ? path.join(directory, INDEX) : null
+  const found = WEIGHT_FILES.find((name) => names.has(name))
+  const indexFile = found?.endsWith('.index.json') ? path.join(directory, found) : null
   const weights =
-    indexFile === null ? await readSingleFile(directory, names) : await readShardedWeights(directory, indexFile)
+    indexFile === null ? await readSingleFile(directory, names, found) : await readShardedWeights(directory, indexFile)
 
   const faults = [...config.faults, ...weights.faults]
-  if (config.object === null || faults.length > 0) {
+  const translated = config.object && translateConfig(config.object, path.join(directory, CONFIG))
+  faults.push(...(translated?.faults ?? []))
+  if (translated === null || faults.length > 0) {
     throw refusal(`Cannot open the model in ${directory}`, faults, hintFor(names))
   }
 
-  const {tensors, weightFiles} = weights
-  return {config: config.object, directory, indexFile, tensors, weightFiles}
+  const tensors = translateTensors(weights.tensors, translated)
+  const {config: words, layout} = translated
+  return {config: words, directory, indexFile, layout, tensors, weightFiles: weights.weightFiles}
+}
+
+/** True for a directory with a config.json and no adapter in it. */
+export async function isModelDirectory(directory: string): Promise<boolean> {
+  const has = (name: string): Promise<boolean> => isFile(path.join(directory, name))
+  return (await has(CONFIG)) && !(await has('adapter.json')) && !(await has('adapter_config.json'))
 }
 
 /** Its config.json alone, for what needs no weights. */
@@ -52,7 +68,9 @@ export async function readModelConfig(directory: string): Promise<ModelFiles['co
   const names = await listDirectory(directory)
   const {faults, object} = await readJsonFile(path.join(directory, CONFIG), {pythonNumbers: true})
   if (object === null) throw refusal(`Cannot read the model in ${directory}`, faults, hintFor(names))
-  return object
+  const translated = translateConfig(object, path.join(directory, CONFIG))
+  if (translated.faults.length === 0) return translated.config
+  throw refusal(`Cannot read the model in ${directory}`, translated.faults)
 }
 
 /**
@@ -83,27 +101,24 @@ async function listDirectory(directory: string): Promise<ReadonlySet<string>> {
   }
 }
 
-async function readSingleFile(directory: string, names: ReadonlySet<string>): Promise<Weights> {
-  const file = path.join(directory, WEIGHTS)
-  if (names.has(WEIGHTS)) {
+async function readSingleFile(
+  directory: string,
+  names: ReadonlySet<string>,
+  found: string | undefined,
+): Promise<Weights> {
+  if (found !== undefined) {
+    const file = path.join(directory, found)
     const {faults, header} = await collectHeader(file)
     return {faults, tensors: header === null ? new Map<string, TensorEntry>() : header.entries, weightFiles: [file]}
   }
 
-  const message = `there are no weights: neither ${WEIGHTS} nor ${INDEX}${foundInstead(names)}`
+  const message = `there are no weights: none of ${WEIGHT_FILES.join(', ')}${foundInstead(names)}`
   return {faults: [{message, where: directory}], tensors: new Map(), weightFiles: []}
 }
 
 function foundInstead(names: ReadonlySet<string>): string {
-  const pickled = pickledWeights(names)
-  if (pickled.length > 0) return `. ${listed(pickled)} is not read yet; weights in safetensors are needed`
-  const others = [...names].filter((name) => name.endsWith('.safetensors')).sort()
+  const others = [...names].filter((name) => /\.(?:safetensors|bin|pt|pth|ckpt)$/.test(name)).sort()
   return others.length > 0 ? `; found ${listed(others)}` : ''
-}
-
-/** Weights as PyTorch stores them. */
-function pickledWeights(names: ReadonlySet<string>): readonly string[] {
-  return [...names].filter((name) => /\.(?:bin|bin\.index\.json|pt|pth|ckpt)$/.test(name)).sort()
 }
 
 function listed(names: readonly string[]): string {
@@ -118,9 +133,9 @@ function hintFor(names: ReadonlySet<string>): string {
     return 'This is an adapter: name the model that it was trained on, and give this directory as the adapter.'
   }
 
-  if (!names.has(WEIGHTS) && !names.has(INDEX) && pickledWeights(names).length > 0) {
-    return 'Load the model in Hugging Face transformers and store it again with `save_pretrained`, which writes safetensors.'
+  if (!names.has(WEIGHTS) && !names.has(INDEX) && [...names].some((name) => name.endsWith('.bin'))) {
+    return 'Copy or download it again. Only tensors are read from files of PyTorch: if you trust one that holds more, store its weights as safetensors there.'
   }
 
-  return `A model is a directory with ${CONFIG} and ${WEIGHTS}, as Hugging Face transformers stores it; copy or download it again.`
+  return `A model is a directory with ${CONFIG} and ${WEIGHTS} or pytorch_model.bin; copy or download it again.`
 }

@@ -35,6 +35,15 @@ export async function readSafetensorsHeader(file: string): Promise<SafetensorsHe
   })
 }
 
+/** Bytes [begin, end) of a file. */
+export async function readPart(file: string, {begin, end}: Pick<TensorEntry, 'begin' | 'end'>): Promise<Uint8Array> {
+  return withFile(file, async (handle) => {
+    const bytes = new Uint8Array(end - begin)
+    await readInto(handle, bytes, begin, file)
+    return bytes
+  })
+}
+
 /** The values as they lie in the file. */
 export async function readTensorBytes(entry: TensorEntry): Promise<Uint8Array> {
   return withFile(entry.file, async (handle) => {
@@ -154,7 +163,7 @@ function otherFormat(start: string): {message: string; hint: string} | null {
 
   if (start.startsWith('PK\u0003\u0004') || start.startsWith('\u0080\u0002')) {
     return {
-      hint: 'Save the weights as safetensors, for instance with `save_pretrained` of Hugging Face transformers.',
+      hint: 'Name it pytorch_model.bin, without a model.safetensors beside it, and it is read as what it is.',
       message: 'this is a PyTorch file, not a safetensors file',
     }
   }

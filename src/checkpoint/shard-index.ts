@@ -1,6 +1,6 @@
 /**
- * Reads model.safetensors.index.json, which says in which of several files each tensor of a large model lies, and
- * checks it against these files. An index is a downloaded file: the names in it are trusted with nothing, and none of
+ * Reads model.safetensors.index.json or pytorch_model.bin.index.json, which says in which of several files each tensor of a
+ * large model lies, and checks it against these files. An index is a downloaded file: the names in it are trusted with nothing, and none of
  * them may lead out of the directory.
  */
 import path from 'node:path'
@@ -21,7 +21,8 @@ export async function readShardedWeights(directory: string, indexFile: string): 
     return {...nothing, faults: [{message, where: indexFile}]}
   }
 
-  const {faults, places, shards} = readPlaces(map, indexFile)
+  const kind = indexFile.endsWith('.bin.index.json') ? 'bin' : 'safetensors'
+  const {faults, places, shards} = readPlaces(map, indexFile, kind)
   const tensors = new Map<string, TensorEntry>()
   const weightFiles: string[] = []
   for (const shard of [...shards].sort()) {
@@ -38,24 +39,30 @@ export async function readShardedWeights(directory: string, indexFile: string): 
 function readPlaces(
   map: Readonly<Record<string, unknown>>,
   indexFile: string,
+  kind: 'bin' | 'safetensors',
 ): {places: ReadonlyMap<string, string>; shards: ReadonlySet<string>; faults: Fault[]} {
   const places = new Map<string, string>()
   const refused = new Map<unknown, string>()
   for (const [tensor, shard] of Object.entries(map)) {
-    if (isPlainFileName(shard)) places.set(tensor, shard)
+    if (isPlainFileName(shard, kind)) places.set(tensor, shard)
     else if (!refused.has(shard)) refused.set(shard, tensor)
   }
 
   const faults = [...refused].map(([shard, tensor]) => ({
-    message: `file name ${quoted(shard)} of tensor ${quoted(tensor)} must be the plain name of a .safetensors file in this directory`,
+    message: `file name ${quoted(shard)} of tensor ${quoted(tensor)} must be the plain name of a .${kind} file in this directory`,
     where: indexFile,
   }))
   return {faults, places, shards: new Set(places.values())}
 }
 
 /** Refuses '..', absolute paths, other drives and streams of Windows, and all that has a separator of either kind. */
-function isPlainFileName(name: unknown): name is string {
-  return typeof name === 'string' && /^[^/\\:\p{Cc}]+\.safetensors$/u.test(name)
+export function isPlainFileName(name: unknown, kind: string): name is string {
+  return (
+    typeof name === 'string' &&
+    /^[^/\\:\p{Cc}]+$/u.test(name) &&
+    name.length > kind.length + 1 &&
+    name.endsWith(`.${kind}`)
+  )
 }
 
 /** Adds the shard's tensors to `tensors`, and returns where shard and index disagree. */

@@ -4,12 +4,14 @@ import {adapterFlags} from '../cli/adapter-flags.js'
 import {deviceFlag, gpuMemoryFlag, precisionFlag} from '../cli/device-flag.js'
 import {formatCount} from '../cli/format.js'
 import {interruptSignal} from '../cli/interrupt.js'
+import {findModel, findModelAndTokenizer} from '../cli/locate-model.js'
 import {count} from '../cli/number-flags.js'
+import {tokenizerFlag} from '../cli/tokenizer-flag.js'
 import {type Evaluation} from '../train/evaluate.js'
 
 export default class Eval extends BaseCommand {
   static override args = {
-    model: Args.string({description: 'Directory of the model.', required: true}),
+    model: Args.string({description: 'Directory of the model, or its name on the Hugging Face hub.', required: true}),
   }
 
   static override description =
@@ -47,6 +49,7 @@ export default class Eval extends BaseCommand {
       description: 'Which tokens count; auto follows the format.',
       options: ['auto', 'completion', 'all', 'labelled'] as const,
     })(),
+    tokenizer: tokenizerFlag,
     'max-length': count({default: 1024, description: 'Longest sequence, in tokens; longer rows are cut.'}),
   }
 
@@ -62,9 +65,12 @@ export default class Eval extends BaseCommand {
       import('../train/evaluate.js'),
     ])
     const progress = await this.progress()
+    const model = await (flags.format === 'tokens'
+      ? findModel(args.model, progress)
+      : findModelAndTokenizer(args.model, {tokenizer: flags.tokenizer}, progress))
     const {dispose, signal} = interruptSignal()
     const step = progress.step('Reading data')
-    const tokenizer = flags.format === 'tokens' ? null : await loadTokenizer(args.model)
+    const tokenizer = model.tokenizer === null ? null : await loadTokenizer(model.tokenizer)
     const dataset = await readDataset(flags.data, tokenizer, {
       appendEos: flags['append-eos'],
       format: flags.format,
@@ -76,7 +82,7 @@ export default class Eval extends BaseCommand {
       gpuMemory: flags['gpu-memory'] ?? null,
       precision: flags.precision,
     })
-    const attached = await attachModel({adapter: flags.adapter, anyBase: flags['any-base'], model: args.model})
+    const attached = await attachModel({adapter: flags.adapter, anyBase: flags['any-base'], model: model.directory})
     step.done(`${formatCount(dataset.examples.length)} rows (${dataset.format}), loss on ${dataset.lossOn}`)
     progress.note(`device ${device.description}`)
     for (const note of dataset.notes) progress.note(note)

@@ -4,13 +4,15 @@ import {BaseCommand} from '../cli/base-command.js'
 import {adapterFlags} from '../cli/adapter-flags.js'
 import {deviceFlag, gpuMemoryFlag, precisionFlag} from '../cli/device-flag.js'
 import {interruptSignal} from '../cli/interrupt.js'
+import {findModelAndTokenizer} from '../cli/locate-model.js'
 import {count, nonNegative, seed, share} from '../cli/number-flags.js'
+import {tokenizerFlag} from '../cli/tokenizer-flag.js'
 import {UsageError} from '../errors.js'
 import {type Generation} from '../peft/generate.js'
 
 export default class Generate extends BaseCommand {
   static override args = {
-    model: Args.string({description: 'Directory of the model.', required: true}),
+    model: Args.string({description: 'Directory of the model, or its name on the Hugging Face hub.', required: true}),
     stdin: Args.string({description: 'Reads the prompt from standard input, as it is.', options: ['-']}),
   }
 
@@ -40,6 +42,7 @@ export default class Generate extends BaseCommand {
       multiple: true,
       multipleNonGreedy: true,
     }),
+    tokenizer: tokenizerFlag,
     temperature: nonNegative({
       default: 0,
       description: '0 always takes the most probable token; 1 samples as the model says.',
@@ -63,13 +66,14 @@ export default class Generate extends BaseCommand {
       import('../peft/generate.js'),
     ])
     const progress = await this.progress()
+    const model = await findModelAndTokenizer(args.model, {tokenizer: flags.tokenizer}, progress)
     const step = progress.step(`Loading ${args.model}`)
-    const tokenizer = await loadTokenizer(args.model)
+    const tokenizer = await loadTokenizer(model.tokenizer)
     const device = await this.startDevice(flags.device, {
       gpuMemory: flags['gpu-memory'] ?? null,
       precision: flags.precision,
     })
-    const attached = await attachModel({adapter: flags.adapter, anyBase: flags['any-base'], model: args.model})
+    const attached = await attachModel({adapter: flags.adapter, anyBase: flags['any-base'], model: model.directory})
     step.done(`Loaded ${args.model} on ${device.description}`)
     const {dispose, signal} = interruptSignal()
     try {

@@ -1,10 +1,14 @@
 import {Args} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
+import {findModel} from '../cli/locate-model.js'
 import {type Inspection} from '../report/inspect.js'
 
 export default class Inspect extends BaseCommand {
   static override args = {
-    path: Args.string({description: 'Directory of a model, an adapter or a run.', required: true}),
+    path: Args.string({
+      description: 'Directory of a model, an adapter or a run, or the name of a model on the Hugging Face hub.',
+      required: true,
+    }),
   }
 
   static override description =
@@ -25,8 +29,9 @@ export default class Inspect extends BaseCommand {
       import('../report/inspect.js'),
     ])
     const progress = await this.progress()
+    const {directory} = await findModel(args.path, progress)
     progress.step(`Reading ${args.path}`)
-    const inspection = await inspect(args.path)
+    const inspection = await inspect(directory)
     progress.stop()
     this.out(inspectionText(inspection))
     return inspection

@@ -2,7 +2,9 @@ import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
 import {deviceFlag} from '../cli/device-flag.js'
 import {interruptSignal} from '../cli/interrupt.js'
+import {findModel, findModelAndTokenizer} from '../cli/locate-model.js'
 import {type Bar, type Reporter, type Step} from '../cli/reporter.js'
+import {tokenizerFlag} from '../cli/tokenizer-flag.js'
 import {type MergeEvent, type MergeReport} from '../peft/merge-adapter.js'
 
 export default class Merge extends BaseCommand {
@@ -24,7 +26,7 @@ export default class Merge extends BaseCommand {
       description: 'Accept a base with other weights of the same shapes than the adapter was trained on.',
     }),
     base: Flags.string({
-      description: 'Directory of the model that the adapter was trained on.',
+      description: 'The model that the adapter was trained on: a directory, or a name on the Hugging Face hub.',
       helpValue: 'MODEL',
       required: true,
     }),
@@ -39,6 +41,7 @@ export default class Merge extends BaseCommand {
       options: ['same', 'f32', 'bf16', 'f16'] as const,
     })(),
     out: Flags.string({description: 'Directory for the merged model.', helpValue: 'DIR', required: true}),
+    tokenizer: tokenizerFlag,
     partial: Flags.boolean({
       description: 'Parts without an exact merge (initial-state) stay an adapter of the result, in DIR/adapter.',
     }),
@@ -55,7 +58,11 @@ export default class Merge extends BaseCommand {
     ])
     const reporter = await this.progress()
     const progress = new MergeProgress(reporter)
-    const sampled = flags.data === undefined ? null : await sampleBatches(flags.base, flags.data)
+    const base = await (flags.data === undefined
+      ? findModel(flags.base, reporter)
+      : findModelAndTokenizer(flags.base, {tokenizer: flags.tokenizer}, reporter))
+    const {tokenizer} = base
+    const sampled = flags.data === undefined || tokenizer === null ? null : await sampleBatches(tokenizer, flags.data)
     const {dispose, signal} = interruptSignal()
     try {
       const device = await this.startDevice(flags.device, {precision: 'f32'}) // or f16 rounding would hide a wrong merge
@@ -63,7 +70,8 @@ export default class Merge extends BaseCommand {
       const report = await mergeAdapter({
         adapter: args.adapter,
         anyBase: flags['any-base'],
-        base: flags.base,
+        base: base.directory,
+        baseName: base.name,
         batches: (vocabulary) => sampled ?? probeBatches(vocabulary),
         dtype: flags.dtype,
         out: flags.out,

@@ -1,6 +1,7 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
 import {deviceFlag, gpuMemoryFlag} from '../cli/device-flag.js'
+import {findModelAndTokenizer} from '../cli/locate-model.js'
 import {setFlag} from '../cli/set-flag.js'
 import {type PlanQuestion} from '../report/plan-question.js'
 import {type PlannedRun, type RunPlan} from '../report/plan.js'
@@ -45,8 +46,11 @@ export default class Plan extends BaseCommand {
     ])
     const {recipe} = await loadRecipe(await findRecipe(args.recipe), flags.set ?? [])
     const progress = await this.progress()
+    const {base, tokenizer} = recipe.model
+    const {directory, ...located} = await findModelAndTokenizer(base, {small: !flags.measure, tokenizer}, progress)
     progress.step('Reading data')
-    const question = {device: flags.device, gpuMemory: flags['gpu-memory'] ?? null, recipe}
+    const place = {model: directory, tokenizer: located.tokenizer}
+    const question = {device: flags.device, gpuMemory: flags['gpu-memory'] ?? null, place, recipe}
     const planned = await planRun(question)
     const plan = flags.measure ? await this.measure(planned, question) : planned.plan
     progress.stop()

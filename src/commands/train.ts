@@ -4,6 +4,7 @@ import {setFlag} from '../cli/set-flag.js'
 import {deviceFlag, gpuMemoryFlag} from '../cli/device-flag.js'
 import {formatDuration} from '../cli/format.js'
 import {interruptSignal} from '../cli/interrupt.js'
+import {findModelAndTokenizer} from '../cli/locate-model.js'
 
 interface Validation {
   readonly loss: number
@@ -60,13 +61,18 @@ export default class Train extends BaseCommand {
       import('../recipe/run-recipe.js'),
     ])
     const loaded = await loadRecipe(await findRecipe(args.recipe), flags.set ?? [])
-    const recipe = flags.out === undefined ? loaded.recipe : {...loaded.recipe, output_dir: flags.out}
-    const progress = new RunProgress(await this.progress())
+    const reporter = await this.progress()
+    const {base, tokenizer} = loaded.recipe.model
+    const located = await findModelAndTokenizer(base, {tokenizer}, reporter)
+    const model = {...loaded.recipe.model, base: located.name}
+    const recipe = {...loaded.recipe, model, ...(flags.out !== undefined && {output_dir: flags.out})}
+    const progress = new RunProgress(reporter)
     const {dispose, signal} = interruptSignal()
     try {
       const summary = await runRecipe({
         device: flags.device,
         gpuMemory: flags['gpu-memory'] ?? null,
+        place: {model: located.directory, tokenizer: located.tokenizer},
         recipe,
         report: (event) => progress.show(event),
         signal,

@@ -20,7 +20,7 @@ export interface TokenizerFiles {
 }
 
 const missingHint =
-  'copy tokenizer.json and tokenizer_config.json from where the model came from, or let transformers write them: AutoTokenizer, save_pretrained'
+  'Name one with --tokenizer (model.tokenizer in a recipe), such as EleutherAI/gpt-neox-20b for the models of the authors of Mamba, or copy tokenizer.json and tokenizer_config.json from where the model came from.'
 const eosPlace = 'tokenizer_config.json eos_token'
 
 export async function readTokenizerFiles(modelDirectory: string): Promise<TokenizerFiles> {

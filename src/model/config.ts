@@ -1,6 +1,7 @@
 /**
  * The shape of a Mamba model, read from a checkpoint's config.json as transformers writes it: MambaConfig for Mamba-1,
- * Mamba2Config for Mamba-2. Letters are those of docs/notation.md. Only what changes the mathematics is kept.
+ * FalconMambaConfig for Falcon-Mamba, Mamba2Config for Mamba-2. Letters are those of docs/notation.md. Only what changes the
+ * mathematics is kept.
  */
 import {FileError} from '../errors.js'
 import {ConfigFields} from './config-fields.js'
@@ -11,13 +12,16 @@ export interface Mamba1Config extends SharedConfig {
   readonly architecture: 'mamba'
   /** R: inner width of dt_proj */
   readonly timeStepRank: number
+  /** ε of the norms without weight on Δ (before dt_proj), B and C, which Falcon-Mamba has; null: there are none */
+  readonly mixerEpsilon: number | null
 }
 
 export type MambaConfig = Mamba1Config | Mamba2Config
 
 /** By model_type: what reads the fields that one architecture has. */
 const READERS: Readonly<Record<string, ((fields: ConfigFields) => MambaConfig) | undefined>> = {
-  mamba: readMamba1Fields,
+  falcon_mamba: (fields) => readMamba1Fields(fields, fields.positive('mixer_rms_eps', 1e-6)),
+  mamba: (fields) => readMamba1Fields(fields, null),
   mamba2: readMamba2Fields,
 }
 
@@ -29,7 +33,7 @@ export function readMambaConfig(raw: Readonly<Record<string, unknown>>, where: s
     throw new FileError(
       `${where} is a model of type ${JSON.stringify(type ?? null)}, which this version does not read.`,
       {
-        hint: 'Use a Mamba-1 or Mamba-2 checkpoint in Hugging Face format (model_type "mamba" or "mamba2"), such as state-spaces/mamba-130m-hf.',
+        hint: 'Use a Mamba checkpoint (model_type "mamba", "mamba2" or "falcon_mamba"), such as state-spaces/mamba-130m-hf.',
       },
     )
   }
@@ -41,7 +45,7 @@ export function readMambaConfig(raw: Readonly<Record<string, unknown>>, where: s
   return config
 }
 
-function readMamba1Fields(fields: ConfigFields): Mamba1Config {
+function readMamba1Fields(fields: ConfigFields, mixerEpsilon: number | null): Mamba1Config {
   const hidden = fields.whole('hidden_size')
   fields.only('hidden_act', 'silu')
   const rank = Math.ceil(hidden / 16)
@@ -53,6 +57,7 @@ function readMamba1Fields(fields: ConfigFields): Mamba1Config {
     hidden,
     inner: fields.whole('intermediate_size', Math.trunc(hidden * ((fields.value('expand') as number | null) ?? 2))),
     layers: fields.whole('num_hidden_layers'),
+    mixerEpsilon,
     projectionBias: fields.flag('use_bias', false),
     states: fields.whole('state_size', 16),
     tied: fields.flag('tie_word_embeddings', true),

@@ -4,11 +4,15 @@
  *   x, z = in_proj(h)      x = silu(conv1d(x))      dt, B, C = x_proj(x)      Δ = softplus(dt_proj(dt))
  *   y = scan(x, Δ, A, B, C, D) · silu(z)            out = out_proj(y)
  *
- * It mirrors MambaMixer of transformers' modeling_mamba.py. We differ by carrying convolution window and scan state
- * through every length, so that one token at a time and a whole sequence are the same code.
+ * Falcon-Mamba (Zuo et al., arXiv 2410.05355, section 3) normalises dt, B and C before their use, without a weight.
+ *
+ * It mirrors MambaMixer of transformers' modeling_mamba.py and FalconMambaMixer of modeling_falcon_mamba.py. We differ by
+ * carrying convolution window and scan state through every length, so that one token at a time and a whole sequence are
+ * the same code.
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {causalConv} from '../ops/causal-conv/causal-conv.js'
+import {rmsNorm} from '../ops/rms-norm/rms-norm.js'
 import {splitColumns} from '../ops/rows.js'
 import {selectiveScan} from '../ops/selective-scan/selective-scan.js'
 import {type Mamba1Config} from './config.js'
@@ -22,7 +26,7 @@ export function mambaMixer(
   hidden: tf.Tensor3D,
   state: LayerState | null,
 ): MixerOutputs {
-  const {inner, states, timeStepRank} = config
+  const {inner, mixerEpsilon, states, timeStepRank} = config
   const site = `layers.${layer}.mixer`
   const parameter = <T extends tf.Tensor>(name: string): T => {
     const full = checkpointName(site, name)
@@ -41,7 +45,8 @@ export function mambaMixer(
     causalConv,
   )
   const u = conv.y // (B, L, E)
-  const [dt, b, c] = splitColumns(sites.linear(`${site}.x_proj`, u), [timeStepRank, states, states]) // (B, L, R), 2 × (B, L, N)
+  const split = splitColumns(sites.linear(`${site}.x_proj`, u), [timeStepRank, states, states]) // (B, L, R), 2 × (B, L, N)
+  const [dt, b, c] = mixerEpsilon === null ? split : split.map((part) => rmsNorm(part, null, mixerEpsilon)) // as before
   const delta = sites.linear(`${site}.dt_proj`, dt) // (B, L, E)
   const aLog = parameter<tf.Tensor2D>('A_log') // (E, N)
   const a = weights.derivedFrom(checkpointName(site, 'A_log'), aLog, (value) => tf.neg(tf.exp(value))) // (E, N)

@@ -1,8 +1,9 @@
-/** The shapes of the Mamba models that their authors published, for plans and benchmarks without a checkpoint. */
-import {type MambaConfig} from './config.js'
+/** The shapes of published Mamba models, for plans and benchmarks without a checkpoint. */
+import {type Mamba1Config, type MambaConfig} from './config.js'
 import {type SharedConfig} from './shared-config.js'
 
-type Size = Pick<SharedConfig, 'hidden' | 'layers' | 'vocabulary'>
+type Size = Pick<SharedConfig, 'hidden' | 'layers' | 'vocabulary'> &
+  Partial<Pick<Mamba1Config, 'mixerEpsilon' | 'tied'>>
 
 const SIZES = {
   'mamba-130m': {hidden: 768, layers: 24, vocabulary: 50_280},
@@ -12,6 +13,7 @@ const SIZES = {
   'mamba-2.8b': {hidden: 2560, layers: 64, vocabulary: 50_280},
   'mamba2-130m': {hidden: 768, layers: 24, vocabulary: 50_288},
   'mamba2-1.3b': {hidden: 2048, layers: 48, vocabulary: 50_288},
+  'falcon-mamba-7b': {hidden: 4096, layers: 64, mixerEpsilon: 1e-6, tied: false, vocabulary: 65_024},
   tiny: {hidden: 256, layers: 8, vocabulary: 2048},
 } as const satisfies Readonly<Record<string, Size>>
 
@@ -20,18 +22,20 @@ export type PresetName = keyof typeof SIZES
 export const PRESETS = Object.keys(SIZES) as readonly PresetName[]
 
 export function presetConfig(name: PresetName): MambaConfig {
-  const {hidden} = SIZES[name]
+  const {hidden, layers, mixerEpsilon = null, tied = true, vocabulary}: Size = SIZES[name]
   const shared = {
-    ...SIZES[name],
     convBias: true,
     convWidth: 4,
     epsilon: 1e-5,
     inner: 2 * hidden,
+    hidden,
+    layers,
     projectionBias: false,
-    tied: true,
+    tied,
+    vocabulary,
   }
   if (!name.startsWith('mamba2-')) {
-    return {...shared, architecture: 'mamba', states: 16, timeStepRank: Math.ceil(hidden / 16)}
+    return {...shared, architecture: 'mamba', mixerEpsilon, states: 16, timeStepRank: Math.ceil(hidden / 16)}
   }
   const headSize = 64
   return {

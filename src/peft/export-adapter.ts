@@ -5,7 +5,7 @@ import {fingerprintTensors, openModelDirectory} from '../checkpoint/model-direct
 import {writeDirectory, writeFileDurably} from '../checkpoint/output-directory.js'
 import {type TensorSource, writeSafetensors} from '../checkpoint/safetensors.js'
 import {MismatchError} from '../errors.js'
-import {type ExportContent, type ExportFormat, type LeftOut} from './export-format.js'
+import {type ExportBase, type ExportContent, type ExportFormat, type LeftOut} from './export-format.js'
 import {exportPeft} from './export-peft.js'
 import {exportSafetensors} from './export-safetensors.js'
 import {exportState} from './export-state.js'
@@ -21,8 +21,8 @@ export interface ExportOptions {
   readonly out: string
   /** Write the rest of an adapter that the format cannot hold as a whole. */
   readonly partial?: boolean
-  /** A model directory to use instead of the one that the adapter names. */
-  readonly base?: string | undefined
+  /** A model to use instead of the one that the adapter names. */
+  readonly base?: ExportBase | undefined
   /** Accept a base with other weights of the same shapes. */
   readonly anyBase?: boolean
 }
@@ -49,8 +49,9 @@ export async function exportAdapter(options: ExportOptions): Promise<ExportRepor
   return {files, format, left_out: leftOut, out, tensors: content.tensors.size}
 }
 
-async function checkExportBase(saved: SavedAdapter, path: string, anyBase: boolean): Promise<void> {
-  const {tensors} = await openModelDirectory(path)
+async function checkExportBase(saved: SavedAdapter, base: ExportBase, anyBase: boolean): Promise<void> {
+  const {tensors} = await openModelDirectory(base.directory)
+  const path = base.name
   checkBase(saved, {fingerprint: await fingerprintTensors(tensors), path}, anyBase)
 }
 

@@ -19,13 +19,19 @@ export interface ExportContent {
   readonly text: string
 }
 
+/** A base model: where it lies, and what the files that are written call it. */
+export interface ExportBase {
+  readonly directory: string
+  readonly name: string
+}
+
 export interface ExportFormat {
   /** What to do with what this format cannot hold. */
   readonly instead: string
   /** Errors: MismatchError for tensors that are not those of the settings. */
   split(saved: SavedAdapter): {readonly holdsAny: boolean; readonly leftOut: readonly LeftOut[]}
-  /** What is written of the parts that the format holds. `base` is a model directory to use instead of the adapter's own. */
-  content(saved: SavedAdapter, base: string | undefined): Promise<ExportContent>
+  /** What is written of the parts that the format holds. `base` is a model to use instead of the adapter's own. */
+  content(saved: SavedAdapter, base: ExportBase | undefined): Promise<ExportContent>
 }
 
 /** 'adapters.0 (lora)' */

@@ -3,14 +3,14 @@ import {openModelDirectory} from '../checkpoint/model-directory.js'
 import {FileError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
 import {configOf} from '../model/model-files.js'
-import {type ExportFormat} from './export-format.js'
+import {type ExportBase, type ExportFormat} from './export-format.js'
 import {heldByPeft, leftOutOfPeft} from './peft-limits.js'
 import {type SavedAdapter} from './saved-adapter.js'
 import {toPeft} from './to-peft.js'
 
 export const exportPeft: ExportFormat = {
   async content(saved, base) {
-    const {config, tensors} = toPeft(base === undefined ? saved : onBase(saved, base), await sizesFor(saved, base))
+    const {config, tensors} = toPeft(base === undefined ? saved : onBase(saved, base.name), await sizesFor(saved, base))
     return {
       metadata: {format: 'pt'},
       tensorFile: 'adapter_model.safetensors',
@@ -29,8 +29,8 @@ function onBase(saved: SavedAdapter, path: string): SavedAdapter {
 }
 
 /** Sizes of the base model; null where they are not needed: only it knows how large the module around a slice is. */
-async function sizesFor(saved: SavedAdapter, base: string | undefined): Promise<MambaConfig | null> {
-  if (base !== undefined) return configOf(await openModelDirectory(base))
+async function sizesFor(saved: SavedAdapter, base: ExportBase | undefined): Promise<MambaConfig | null> {
+  if (base !== undefined) return configOf(await openModelDirectory(base.directory))
   if (heldByPeft(saved).every(({slice}) => slice === null)) return null
   try {
     return configOf(await openModelDirectory(saved.base.path))

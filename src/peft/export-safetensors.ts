@@ -8,7 +8,7 @@ import {type AdapterSettings} from './method-settings.js'
 import {type SavedAdapter} from './saved-adapter.js'
 
 export const exportSafetensors: ExportFormat = {
-  async content(saved, base = saved.base.path): Promise<ExportContent> {
+  async content(saved, {name: base} = {directory: '', name: saved.base.path}): Promise<ExportContent> {
     const {architecture, fingerprint} = saved.base
     return {
       metadata: {

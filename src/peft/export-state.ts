@@ -15,7 +15,7 @@ const TENSOR = /^adapters\.\d+\.layers\.(\d+)\.mixer\.initial_state\.(scan|conv)
 const FIRST_FACTOR = /\.initial_state\.scan\.U$/
 
 export const exportState: ExportFormat = {
-  async content(saved, base = saved.base.path) {
+  async content(saved, {name: base} = {directory: '', name: saved.base.path}) {
     const {kinds, layers, tensors} = statesOf(saved)
     const description = {
       format: 'mambatune-state',

@@ -18,7 +18,10 @@ import {checkBase, readAdapter, saveAdapter, type SavedAdapter} from './saved-ad
 
 export interface MergeAdapterOptions {
   readonly adapter: string
+  /** Directory of the base model */
   readonly base: string
+  /** What the certificate calls it; absent: its directory */
+  readonly baseName?: string
   readonly out: string
   readonly dtype: MergeDtype
   /** Parts without an exact merge stay an adapter of the result, in <out>/adapter. */
@@ -48,13 +51,13 @@ export interface MergeReport extends Certificate {
 
 /** Errors: MismatchError (no exact merge, other base), NumericError above the tolerance; then nothing is written. */
 export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeReport> {
-  const {adapter, anyBase, base, dtype, out, partial, report = () => {}, signal} = options
+  const {adapter, anyBase, base, baseName = base, dtype, out, partial, report = () => {}, signal} = options
   const saved = await readAdapter(adapter)
   checkMergeable(saved, partial)
   const files = await openModelDirectory(base)
   const config = configOf(files)
   const baseFingerprint = await fingerprintTensors(files.tensors)
-  checkBase(saved, {fingerprint: baseFingerprint, path: base}, anyBase)
+  checkBase(saved, {fingerprint: baseFingerprint, path: baseName}, anyBase)
   const batches = options.batches(config.vocabulary)
   for (const {ids} of batches) checkIds(ids, config.vocabulary)
 
@@ -85,7 +88,7 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
     result = {
       out,
       adapter,
-      base,
+      base: baseName,
       base_fingerprint: baseFingerprint,
       changed_tensors: changed.length,
       left_as_adapter: rest.settings.map(({method}) => method),

@@ -2,21 +2,13 @@
  * Adapter + base → a merged checkpoint directory that Hugging Face transformers loads as it is:  W ← W + ΔW.
  *
  * It works on files, shard by shard and tensor by tensor, on the processor: sums are f32 (products of low-rank factors
- * f64), each rounded once to the stored number format. Everything beside the weights is copied.
+ * f64), each rounded once to the stored number format. Everything beside the weights is copied; a base in another layout
+ * or pickled by PyTorch becomes Hugging Face's layout in safetensors.
  */
-import {copyFile, readdir, readFile} from 'node:fs/promises'
-import path from 'node:path'
 import {fromFloat32, type SafetensorsDtype} from '../checkpoint/dtypes.js'
 import {type ModelFiles} from '../checkpoint/model-directory.js'
-import {writeFileDurably} from '../checkpoint/output-directory.js'
-import {isFile} from '../checkpoint/weight-files.js'
-import {
-  readSafetensorsHeader,
-  readTensorBytes,
-  readTensorFloat32,
-  type TensorEntry,
-  writeSafetensors,
-} from '../checkpoint/safetensors.js'
+import {writeModel} from '../checkpoint/model-write.js'
+import {readTensorBytes, readTensorFloat32, type TensorEntry} from '../checkpoint/safetensors.js'
 import {FileError, MismatchError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
 import {canMerge, type MergeStep, type ParameterValues} from './method.js'
@@ -24,9 +16,6 @@ import {methodOf} from './registry.js'
 import {type SavedAdapter} from './saved-adapter.js'
 
 export type MergeDtype = 'same' | 'f32' | 'bf16' | 'f16'
-
-/** Files of a model directory that are weights; the rest is copied. */
-const WEIGHT_FILE = /\.(safetensors|bin|pt|pth|gguf)$|\.safetensors\.index\.json$/
 
 /** The entries of an adapter that can be merged exactly, and those that cannot. */
 export function splitByMerge({settings}: SavedAdapter): {mergeable: number[]; others: number[]} {
@@ -102,25 +91,19 @@ export interface MergeOptions {
 export async function writeMerged({dtype, files, into, report = () => {}, steps}: MergeOptions): Promise<string[]> {
   const total = files.tensors.size
   let done = 0
-  for (const file of files.weightFiles) {
-    const {metadata} = await readSafetensorsHeader(file)
-    const entries = [...files.tensors.values()].filter((entry) => entry.file === file)
-    const sources = entries.map((entry) => {
-      const stored = storedDtype(entry, dtype)
-      return {
-        async bytes(): Promise<Uint8Array> {
-          const bytes = await mergedBytes(entry, stored, steps.get(entry.name))
-          report(++done, total)
-          return bytes
-        },
-        dtype: stored,
-        name: entry.name,
-        shape: entry.shape,
-      }
-    })
-    await writeSafetensors(path.join(into, path.basename(file)), sources, {...metadata})
-  }
-  await copyTheRest(files, dtype, into)
+  await writeModel({
+    async bytesOf(entry) {
+      const bytes = await mergedBytes(entry, storedDtype(entry, dtype), steps.get(entry.name))
+      report(++done, total)
+      return bytes
+    },
+    dtypeOf: (entry) => storedDtype(entry, dtype),
+    editConfig: dtype === 'same' ? undefined : (text) => withFormat(text, dtype),
+    files,
+    into,
+    layout: 'hf',
+    without: OF_THE_BASE_ALONE,
+  })
   return [...steps.keys()]
 }
 
@@ -146,45 +129,11 @@ async function mergedBytes(
   return fromFloat32(values, stored)
 }
 
-async function copyTheRest(files: ModelFiles, dtype: MergeDtype, into: string): Promise<void> {
-  const {directory, indexFile} = files
-  for (const name of await readdir(directory)) {
-    const isIndex = indexFile !== null && name === path.basename(indexFile)
-    const source = path.join(directory, name)
-    // The Hugging Face cache holds links to files, so links are followed.
-    if ((WEIGHT_FILE.test(name) && !isIndex) || OF_THE_BASE_ALONE.has(name) || !(await isFile(source))) continue
-    const target = path.join(into, name)
-    if (dtype !== 'same' && name === 'config.json') await writeConfig(source, target, dtype)
-    else if (dtype !== 'same' && isIndex) await writeIndex(source, target, files)
-    else await copyFile(source, target)
-  }
-}
-
-/** The index of shards with the size that all tensors have now. */
-async function writeIndex(source: string, target: string, {tensors}: ModelFiles): Promise<void> {
-  const index = JSON.parse(await readFile(source, 'utf8')) as {metadata?: Record<string, unknown>}
-  const shards = new Set([...tensors.values()].map(({file}) => path.join(path.dirname(target), path.basename(file))))
-  const headers = await Promise.all([...shards].map((shard) => readSafetensorsHeader(shard)))
-  const entries = headers.flatMap((header) => [...header.entries.values()])
-  const total = entries.reduce((sum, {begin, end}) => sum + end - begin, 0)
-  await writeFileDurably(
-    target,
-    `${JSON.stringify({...index, metadata: {...index.metadata, total_size: total}}, null, 2)}\n`,
-  )
-}
-
 /** A config's own word for its number format, under either of transformers' names. */
 const FORMAT_KEY = /("(?:torch_dtype|dtype)"\s*:\s*)(?:"[^"]*"|null)/g
 
-/**
- * The config with the new number format. The text is edited, not rewritten: transformers refuses `1` where its own
- * files say `1.0`, a difference that JSON.parse and JSON.stringify lose.
- */
-async function writeConfig(source: string, target: string, dtype: Exclude<MergeDtype, 'same'>): Promise<void> {
-  const text = await readFile(source, 'utf8')
+/** The text of a config with the new number format. */
+function withFormat(text: string, dtype: Exclude<MergeDtype, 'same'>): string {
   const name = {bf16: 'bfloat16', f16: 'float16', f32: 'float32'}[dtype]
-  const named = FORMAT_KEY.test(text)
-    ? text.replace(FORMAT_KEY, `$1"${name}"`)
-    : text.replace('{', `{\n  "dtype": "${name}",`)
-  await writeFileDurably(target, named)
+  return FORMAT_KEY.test(text) ? text.replace(FORMAT_KEY, `$1"${name}"`) : text.replace('{', `{\n  "dtype": "${name}",`)
 }

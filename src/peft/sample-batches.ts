@@ -7,8 +7,8 @@ const ROWS = 8
 const BATCH = 2
 const MAX_LENGTH = 128 // the logits of both sides are held: 8 rows of 128 tokens of 50,280 numbers are 200 MB a side
 
-export async function sampleBatches(model: string, file: string): Promise<readonly Batch[]> {
-  const tokenizer = await loadTokenizer(model)
+export async function sampleBatches(tokenizerDirectory: string, file: string): Promise<readonly Batch[]> {
+  const tokenizer = await loadTokenizer(tokenizerDirectory)
   const {examples} = await readDataset([file], tokenizer, {
     appendEos: false,
     format: 'auto',

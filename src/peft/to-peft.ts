@@ -5,6 +5,7 @@
  *
  *   Σ s_i B_i A_i = (R / R) [s_1 B_1 … s_n B_n 0] [A_1; …; A_n; 0]
  */
+import {isCommit, parseHubName} from '../checkpoint/hub/hub-name.js'
 import {type Fault, MismatchError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
 import {UNNAMED_BASE} from './from-peft.js'
@@ -29,7 +30,7 @@ export function toPeft(saved: SavedAdapter, model: MambaConfig | null): PeftFile
   const {settings, tensors} =
     entries.size === 1 && updates.every(({slice}) => slice === null) ? asTheyAre(updates) : stacked(updates, sites)
   const base = saved.base.path === UNNAMED_BASE ? null : saved.base.path
-  return {config: {...defaults(base), ...settings, target_modules: targetModules(updates)}, tensors}
+  return {config: {...defaults(base), ...onHub(base), ...settings, target_modules: targetModules(updates)}, tensors}
 }
 
 /** The keys of a LoRA configuration that all versions of PEFT know, in the order in which PEFT writes them. */
@@ -59,6 +60,13 @@ function defaults(base: string | null): Record<string, unknown> {
     use_dora: false,
     use_rslora: false,
   }
+}
+
+/** PEFT names the commit of a model on the hub apart. */
+function onHub(base: string | null): Record<string, unknown> {
+  const name = base === null ? null : parseHubName(base)
+  if (!name || !isCommit(name.revision)) return {}
+  return {base_model_name_or_path: name.repository, revision: name.revision}
 }
 
 interface Converted {

@@ -3,6 +3,7 @@ import {access} from 'node:fs/promises'
 import path from 'node:path'
 import {type Dataset, readDataset} from '../data/rows.js'
 import {loadTokenizer, type Tokenizer} from '../data/tokenizer.js'
+import {type ModelPlace} from './model-place.js'
 import {type Recipe} from './schema.js'
 import {dataSettings} from './settings.js'
 
@@ -11,9 +12,9 @@ export interface RunData {
   readonly validation: Dataset | null
 }
 
-export async function readData(recipe: Recipe): Promise<RunData> {
+export async function readData(recipe: Recipe, place: ModelPlace): Promise<RunData> {
   const settings = dataSettings(recipe)
-  const tokenizer = await tokenizerFor(recipe)
+  const tokenizer = await tokenizerFor(recipe, place)
   const files = (value: string | readonly string[]): readonly string[] => (typeof value === 'string' ? [value] : value)
   const train = await readDataset(files(recipe.data.train), tokenizer, settings)
   const {validation} = recipe.data
@@ -21,10 +22,10 @@ export async function readData(recipe: Recipe): Promise<RunData> {
 }
 
 /** Rows of token ids need no tokenizer; without one, the model's vocabulary is the bound on ids. */
-async function tokenizerFor({data, model}: Recipe): Promise<Tokenizer | null> {
-  const absent = await access(path.join(model.base, 'tokenizer.json')).then(
+async function tokenizerFor({data}: Recipe, {tokenizer}: ModelPlace): Promise<Tokenizer | null> {
+  const absent = await access(path.join(tokenizer, 'tokenizer.json')).then(
     () => false,
     () => true,
   )
-  return data.format === 'tokens' && absent ? null : loadTokenizer(model.base)
+  return data.format === 'tokens' && absent ? null : loadTokenizer(tokenizer)
 }

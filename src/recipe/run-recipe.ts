@@ -32,6 +32,7 @@ import {planSteps} from '../train/plan.js'
 import {startAdapters} from '../train/start-adapters.js'
 import {train, type TrainEvent, type TrainResult} from '../train/train.js'
 import {checkVocabulary} from './check-vocabulary.js'
+import {type ModelPlace, placeInRecipe} from './model-place.js'
 import {resolvedYaml} from './resolved.js'
 import {readData} from './run-data.js'
 import {type Recipe} from './schema.js'
@@ -51,6 +52,8 @@ export interface RunOptions {
   readonly device: DeviceChoice
   /** Bytes that the run takes of the GPU at most; null: no limit of ours */
   readonly gpuMemory?: number | null
+  /** Where model and tokenizer lie, if not where the recipe says: models of the hub */
+  readonly place?: ModelPlace
   readonly report: (event: RunEvent) => void
   readonly signal?: AbortSignal
 }
@@ -93,10 +96,11 @@ interface StepMemory {
 }
 
 /** Reads, loads and checks everything; writes nothing. */
-async function prepare({device: choice, gpuMemory = null, recipe, report, signal}: RunOptions): Promise<Prepared> {
-  const files = await openModelDirectory(recipe.model.base)
+async function prepare(options: RunOptions): Promise<Prepared> {
+  const {device: choice, gpuMemory = null, place = placeInRecipe(options.recipe), recipe, report, signal} = options
+  const files = await openModelDirectory(place.model)
   report({event: 'stage', text: 'Reading data'})
-  const {train: examples, validation} = await readData(recipe)
+  const {train: examples, validation} = await readData(recipe, place)
   for (const note of notesOf(examples, validation)) report({event: 'note', text: note})
   refuseAborted(signal)
   report({event: 'stage', text: 'Starting device'})

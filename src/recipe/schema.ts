@@ -24,7 +24,15 @@ function shareOrSteps(number: z.ZodNumber, description: string): z.ZodNumber {
 }
 
 const model = z.strictObject({
-  base: path.describe('Directory of the pretrained model in Hugging Face format, relative to the current directory.'),
+  base: path.describe(
+    'The pretrained model: a directory, relative to the current one, or a name on the Hugging Face hub, owner/name or owner/name@revision.',
+  ),
+  tokenizer: path
+    .nullable()
+    .default(null)
+    .describe(
+      "Directory or name on the hub of another tokenizer; null: the model's own, or that of GPT-NeoX for a model of the hub that has none.",
+    ),
   dtype: z
     .enum(['auto', 'f32', 'f16'])
     .default('auto')

@@ -2,6 +2,7 @@
 import {stat} from 'node:fs/promises'
 import path from 'node:path'
 import {isAdapterDirectory, isPeftAdapter} from '../checkpoint/adapter-directory.js'
+import {WEIGHT_FILES} from '../checkpoint/model-directory.js'
 import {isFile} from '../checkpoint/weight-files.js'
 import {FileError} from '../errors.js'
 import {type AdapterInspection, inspectAdapter} from './inspect-adapter.js'
@@ -19,7 +20,7 @@ export async function inspect(directory: string): Promise<Inspection> {
   await expectDirectory(directory)
   if ((await isAdapterDirectory(directory)) || (await isPeftAdapter(directory))) return inspectAdapter(directory)
   if (await isRun(directory)) return inspectRun(directory)
-  for (const name of ['config.json', 'model.safetensors', 'model.safetensors.index.json']) {
+  for (const name of ['config.json', ...WEIGHT_FILES]) {
     if (await isFile(path.join(directory, name))) return inspectModel(directory)
   }
   throw new FileError(`${directory} holds neither a model, nor an adapter, nor a run.`, {hint: HINT})

@@ -12,6 +12,7 @@ import {DeviceError} from '../errors.js'
 import {type LanguageModel} from '../model/language-model.js'
 import {loadModel} from '../model/load-model.js'
 import {AdapterSet} from '../peft/adapter-set.js'
+import {placeInRecipe} from '../recipe/model-place.js'
 import {trainSettings} from '../recipe/settings.js'
 import {lossAndGradients} from '../train/batch-loss.js'
 import {createOptimizer} from '../train/create-optimizer.js'
@@ -43,13 +44,13 @@ export interface StepToMeasure {
 /** Starts the device, runs the step and ends the device. Errors: DeviceError, MemoryError with what would fit. */
 export async function measurePlan(
   shape: RunShape,
-  {device: choice, gpuMemory, recipe}: PlanQuestion,
+  {device: choice, gpuMemory, place, recipe}: PlanQuestion,
 ): Promise<MeasuredStep> {
   const device = await startDevice(choice, {gpuMemory, precision: recipe.model.dtype})
   const available = (await device.memory()) ?? {bytes: null, source: 'not known'}
   try {
     const {optimizer} = trainSettings(recipe)
-    return await measureStep({model: recipe.model.base, optimizer, seed: recipe.seed, shape})
+    return await measureStep({model: (place ?? placeInRecipe(recipe)).model, optimizer, seed: recipe.seed, shape})
   } catch (error) {
     throw await explainTraining(error, shape, {available, measured: gpuBackend()?.gpuMemory() ?? null})
   } finally {

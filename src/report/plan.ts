@@ -10,6 +10,7 @@ import {type Example} from '../data/rows.js'
 import {MambatuneError} from '../errors.js'
 import {type MambaConfig, readMambaConfig} from '../model/config.js'
 import {parameterSpecs} from '../peft/adapter-set.js'
+import {type ModelPlace, placeInRecipe} from '../recipe/model-place.js'
 import {readData} from '../recipe/run-data.js'
 import {type Recipe} from '../recipe/schema.js'
 import {trainSettings} from '../recipe/settings.js'
@@ -77,16 +78,16 @@ export interface PlannedRun {
 }
 
 /** Errors: FileError for a model without a config that can be used, RecipeError for targets that match nothing. */
-export async function planRun({device: choice, gpuMemory, recipe}: PlanQuestion): Promise<PlannedRun> {
-  const {base} = recipe.model
-  const config = readMambaConfig(await readModelConfig(base), `${base}/config.json`)
+export async function planRun(question: PlanQuestion): Promise<PlannedRun> {
+  const {device: choice, gpuMemory, place: where = placeInRecipe(question.recipe), recipe} = question
+  const config = readMambaConfig(await readModelConfig(where.model), `${where.model}/config.json`)
   const {available, description, place} = await findPlace(choice, recipe, gpuMemory)
-  const {examples, problem} = await findExamples(recipe)
+  const {examples, problem} = await findExamples(recipe, where)
   const shape = await decided(stepShape(recipe, config, place, examples), recipe, available)
   const memory = await estimateMemory(shape)
   const fitting = fits(memory.total, available)
   const plan: RunPlan = {
-    model: base,
+    model: recipe.model.base,
     device: place.device,
     device_description: description,
     precision: place.precision,
@@ -149,9 +150,12 @@ function stepsOf(
 }
 
 /** A plan can be made before the data is there, so what is wrong with it is told, not thrown. */
-async function findExamples(recipe: Recipe): Promise<{examples: readonly Example[] | null; problem: string | null}> {
+async function findExamples(
+  recipe: Recipe,
+  where: ModelPlace,
+): Promise<{examples: readonly Example[] | null; problem: string | null}> {
   try {
-    return {examples: (await readData(recipe)).train.examples, problem: null}
+    return {examples: (await readData(recipe, where)).train.examples, problem: null}
   } catch (error) {
     if (!(error instanceof MambatuneError)) throw error
     const [fault] = error.faults

@@ -27,17 +27,20 @@ export function layerNumbers(config: MambaConfig): LayerNumbers {
 
 type StepNumbers = Pick<LayerNumbers, 'copies' | 'gradients' | 'results'>
 
-function mamba1Numbers({hidden, inner, states, timeStepRank}: Mamba1Config): StepNumbers {
+function mamba1Numbers({hidden, inner, mixerEpsilon, states, timeStepRank}: Mamba1Config): StepNumbers {
   const narrow = timeStepRank + 2 * states
+  const normed = mixerEpsilon === null ? 0 : narrow // dt, B and C under a norm of their own
   const results =
     4 * inner + // in_proj, and x and z of it
     2 * narrow + // x_proj, and dt, B and C of it
+    normed +
     3 * inner + // u, Δ and y
     3 * hidden // out_proj, the residual stream after it, and its norm
   const copies =
     4 * hidden + // what norm, in_proj and the addition read
     3 * inner + // what the first split and the convolution read
     narrow + // what the second split reads
+    normed + // what the norms read
     timeStepRank + // what dt_proj reads
     inner + // what x_proj reads
     3 * inner + // u, Δ and z, which the scan reads
@@ -51,7 +54,8 @@ function mamba1Numbers({hidden, inner, states, timeStepRank}: Mamba1Config): Ste
     2 * inner + // of in_proj's result
     2 * (channelGroup(inner).groups + 1) * states + // of B and C, for each group of channels and added
     timeStepRank +
-    narrow
+    narrow +
+    normed
   return {copies, gradients, results}
 }
 

@@ -131,18 +131,18 @@ const damages: [string, (directory: string) => Promise<unknown>, ...string[]][] 
   [
     'no weights',
     async (model) => rm(path.join(model, 'model.safetensors')),
-    'there are no weights: neither model.safetensors nor model.safetensors.index.json',
+    'there are no weights: none of model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json',
   ],
   [
-    'weights of PyTorch only',
+    'weights under the name that PyTorch gives them, in another format',
     async (model) => rename(path.join(model, 'model.safetensors'), path.join(model, 'pytorch_model.bin')),
-    '"pytorch_model.bin" is not read yet; weights in safetensors are needed',
-    'save_pretrained',
+    'pytorch_model.bin: this is no sound zip archive',
+    'Only tensors are read from files of PyTorch',
   ],
   [
     'weights of another name',
     async (model) => rename(path.join(model, 'model.safetensors'), path.join(model, 'best.safetensors')),
-    'neither model.safetensors nor model.safetensors.index.json; found "best.safetensors"',
+    'pytorch_model.bin.index.json; found "best.safetensors"',
   ],
   [
     'cut weights and a broken config, both at once',

@@ -140,7 +140,7 @@ const cases: [string, Uint8Array, ...string[]][] = [
     'a PyTorch file',
     new TextEncoder().encode('PK\u0003\u0004 and more of it'),
     'this is a PyTorch file',
-    'save_pretrained',
+    'Name it pytorch_model.bin',
   ],
 ]
 

@@ -129,7 +129,13 @@ const NORMS: readonly Entry[] = [
   everywhere(
     norm.normForwardShader,
     overColumns((columns, formats) =>
-      combine({columns: [columns], normed: formats, update: [null, ...formats], x: formats}).map((form) => [form]),
+      combine({
+        columns: [columns],
+        normed: formats,
+        update: [null, ...formats],
+        weight: [true, false],
+        x: formats,
+      }).map((form) => [form]),
     ),
   ),
   everywhere(
@@ -141,6 +147,7 @@ const NORMS: readonly Entry[] = [
         dSum: [null, ...formats],
         dUpdate: [null, ...formats],
         dX: formats,
+        weight: [true, false],
         x: formats,
       }).map((form) => [form]),
     ),

@@ -1,9 +1,11 @@
 /** RMSNorm on the GPU, alone and after an addition: rows of every width, and how inputs and gradients may be stored. */
-import {expect, test} from '@jest/globals'
-import type * as tf from '@tensorflow/tfjs-core'
+import {describe, expect, test} from '@jest/globals'
+import * as tf from '@tensorflow/tfjs-core'
 import {addRmsNorm} from '../../src/ops/rms-norm/add-rms-norm.js'
+import {rmsNorm} from '../../src/ops/rms-norm/rms-norm.js'
 import {addRmsNormReference} from '../../src/ops/rms-norm/rms-norm.reference.js'
 import {normBackwardShader, normForwardShader, normWeightShader} from '../../src/ops/rms-norm/rms-norm.wgsl.js'
+import {splitColumns} from '../../src/ops/rows.js'
 import {bitFaultsOf, type Faults, faultsOf} from '../support/compare.js'
 import {useBackend} from '../support/device.js'
 import {type Call, evaluate} from '../support/evaluate.js'
@@ -12,7 +14,7 @@ import {F16, halved, roundedCotangent, roundedInputs} from '../support/stored.js
 import {type Named, normals} from '../support/values.js'
 import {openChecker} from './shader-check.js'
 import {faultsAgainstMeaning, faultsAgainstNumbers, type Subject, wantedOf} from './subject.js'
-import {norm, normInputs} from './subjects.js'
+import {norm, normInputs, plainNorm} from './subjects.js'
 
 const asVector = (weight: tf.Tensor): tf.Tensor1D => weight as tf.Tensor1D
 
@@ -120,6 +122,43 @@ describeGpu('the RMS norm on the GPU', () => {
   })
 })
 
+describe('the RMS norm without a weight', () => {
+  test.each([
+    {columns: 16, from: 8, width: 40},
+    {columns: 5, from: 3, width: 13},
+    {columns: 256, from: 0, width: 288},
+    {columns: 8, from: 7, width: 23},
+  ])('equals its meaning on every backend where x is a slice of columns: %j', async ({columns, from, width}) => {
+    const inputs = {all: normals(`slice ${columns} ${width}`)([3, 7, width])}
+    const sliced =
+      (of: Subject): Subject['call'] =>
+      ({all}) =>
+        of.call({x: splitColumns(all, [from, columns, width - from - columns].filter(Boolean))[from ? 1 : 0]})
+    const subject: Subject = {
+      ...plainNorm(),
+      call: sliced(plainNorm()),
+      differentiable: ['all'],
+      meaning: ({all}) => plainNorm().meaning({x: tf.slice(all, [0, 0, from], [3, 7, columns])}),
+    }
+    expect(await faultsAgainstMeaning(subject, inputs)).toEqual({})
+  })
+
+  test('stays in f32 on the GPU, whatever activations are stored as', async () => {
+    const backend = await useGpu({precision: 'f16'})
+    const formats: string[] = []
+    await evaluate(
+      ({x}) => {
+        const y = rmsNorm(x, null, 1e-5)
+        formats.push(backend.formatOf(y))
+        return {y}
+      },
+      {x: normals('f32')([3, 16])},
+      ['x'],
+    )
+    expect(formats).toEqual(['f32'])
+  })
+})
+
 test('the shaders of the RMS norm compile', async () => {
   const checker = await openChecker({
     bindingBytes: 2 ** 31,
@@ -133,8 +172,10 @@ test('the shaders of the RMS norm compile', async () => {
     for (const columns of [3, 768, 2560, 8192]) {
       const format = columns === 3 ? 'f32' : 'f16'
       for (const update of [null, format] as const) {
-        expect(await checker.faultOf(normForwardShader({columns, normed: format, update, x: 'f32'}))).toBeNull()
-        const formats = {dNormed: format, dSum: update && 'f32', dUpdate: update, dX: 'f32'} as const
+        expect(
+          await checker.faultOf(normForwardShader({columns, normed: format, update, weight: true, x: 'f32'})),
+        ).toBeNull()
+        const formats = {dNormed: format, dSum: update && 'f32', dUpdate: update, dX: 'f32', weight: true} as const
         expect(await checker.faultOf(normBackwardShader({columns, ...formats, x: 'f32'}))).toBeNull()
       }
       expect(await checker.faultOf(normWeightShader(columns, 'f32', format))).toBeNull()

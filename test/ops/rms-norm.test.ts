@@ -4,7 +4,7 @@ import {evaluate} from '../support/evaluate.js'
 import {faultsOfNan, gradientsWithoutNan} from './not-a-number.js'
 import {faultsOfPadding} from './sequences.js'
 import {faultsAgainstMeaning, faultsAgainstNumbers} from './subject.js'
-import {norm, normInputs} from './subjects.js'
+import {norm, normInputs, plainNorm} from './subjects.js'
 import {workOf} from './work.js'
 
 // With one column y is near ±weight and its slope is ε / (x² + ε)^1.5: what is left when two nearly equal numbers are
@@ -28,6 +28,12 @@ describe('the RMS norm', () => {
       expect(await faultsAgainstNumbers(norm(epsilon), normInputs(shape))).toEqual({})
     },
   )
+
+  test.each(SHAPES)('needs no weight for %j', async ({epsilon, shape}) => {
+    const {x} = normInputs(shape)
+    expect(await faultsAgainstMeaning(plainNorm(epsilon), {x})).toEqual({})
+    expect(await faultsAgainstNumbers(plainNorm(epsilon), {x})).toEqual({})
+  })
 
   test('does not hide a NaN', async () => {
     const inputs = normInputs([2, 3, 6])

@@ -93,6 +93,17 @@ export function norm(epsilon = 1e-5): Subject {
   }
 }
 
+/** Without a weight. */
+export function plainNorm(epsilon = 1e-5): Subject {
+  return {
+    call: ({x}) => ({y: rmsNorm(x, null, epsilon)}),
+    differentiable: ['x'],
+    exact: ({x}) => normF64({weight: filled([x.shape[x.shape.length - 1]], () => 1), x}, epsilon),
+    meaning: ({x}) => ({y: rmsNormReference(x, null, epsilon)}),
+    name: 'rms norm without a weight',
+  }
+}
+
 /** `shape` is that of x. */
 export function normInputs(shape: readonly number[]): Named {
   const normal = normals(`norm ${shape.join()}`)

@@ -10,7 +10,9 @@ import {BACKENDS_WITH_MODELS, type GoldenModel, logitsInOnePass, openGolden} fro
 import {gradientsOf} from '../support/gradients.js'
 
 const KINDS = ['lora', 'rslora'] as const
-const cases = BACKENDS_WITH_MODELS.flatMap(([backend, name]) => KINDS.map((kind) => [backend, name, kind] as const))
+const cases = BACKENDS_WITH_MODELS.filter(([, name]) => name !== 'falcon-mamba').flatMap(([backend, name]) =>
+  KINDS.map((kind) => [backend, name, kind] as const),
+)
 
 describe.each(cases)('on %s, %s with the %s adapter that PEFT saved equals PEFT', (backend, name, kind) => {
   let golden: GoldenModel

@@ -12,6 +12,7 @@ const config: MambaConfig = {
   hidden: 32,
   inner: 64,
   layers: 12,
+  mixerEpsilon: null,
   projectionBias: false,
   states: 8,
   tied: true,

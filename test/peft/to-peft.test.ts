@@ -206,6 +206,14 @@ describe('an adapter that PEFT cannot hold', () => {
 
 describe('the base model', () => {
   const slices = [lora({targets: ['in_proj.x']})]
+  const at = (directory: string): {directory: string; name: string} => ({directory, name: directory})
+
+  test('is named by PEFT with its commit apart where it comes from the hub', async () => {
+    const commit = 'a'.repeat(40)
+    const {out} = await exported({settings: slices}, {base: {directory: BASE, name: `some/model@${commit}`}})
+    const {config} = await readPeftFiles(out)
+    expect(config).toMatchObject({base_model_name_or_path: 'some/model', revision: commit})
+  })
 
   test('is needed for slices, and may be elsewhere than the adapter says', async () => {
     await expect(exported({base: 'gone', settings: slices})).rejects.toMatchObject({
@@ -213,7 +221,7 @@ describe('the base model', () => {
       faults: [{message: expect.stringContaining('No model at gone'), where: 'gone'}],
       hint: 'Say where the model is with --base MODEL.',
     })
-    const {out} = await exported({base: 'gone', settings: slices}, {base: BASE})
+    const {out} = await exported({base: 'gone', settings: slices}, {base: at(BASE)})
     expect((await readPeftFiles(out)).config.base_model_name_or_path).toBe(BASE)
   })
 
@@ -223,12 +231,12 @@ describe('the base model', () => {
   })
 
   test('must be the one that the adapter was trained on', async () => {
-    const refused = exported({settings: slices}, {base: 'models/tiny-mamba'})
+    const refused = exported({settings: slices}, {base: at('models/tiny-mamba')})
     await expect(refused).rejects.toMatchObject({exit: 8, message: expect.stringContaining('another model')})
   })
 
   test('must have the sizes of the adapter', async () => {
-    const refused = exported({settings: slices}, {anyBase: true, base: 'models/tiny-mamba'})
+    const refused = exported({settings: slices}, {anyBase: true, base: at('models/tiny-mamba')})
     await expect(refused).rejects.toMatchObject({
       exit: 8,
       faults: [

@@ -18,7 +18,10 @@ export interface GoldenModel {
   readonly examples: readonly Example[]
 }
 
-export const MODELS = ['mamba1', 'mamba1-untied-bias'] as const
+/** Those with references of PEFT's adapters. */
+export const PEFT_MODELS = ['mamba1', 'mamba1-untied-bias'] as const
+
+export const MODELS = [...PEFT_MODELS, 'falcon-mamba'] as const
 
 export const MAMBA2_MODELS = ['mamba2', 'mamba2-limit'] as const
 

@@ -7,7 +7,7 @@ import {difference, F32, type Tolerance} from '../support/close.js'
 import {useBackend} from '../support/device.js'
 import {gpuAvailable} from '../support/gpu.js'
 import {goldenPath, readReference, type Reference} from '../support/golden.js'
-import {goldenRows, logitsInOnePass, MAMBA2_MODELS, MODELS} from '../support/golden-model.js'
+import {goldenRows, logitsInOnePass, MAMBA2_MODELS, PEFT_MODELS} from '../support/golden-model.js'
 import {jsonOf, type MetricsLine, readMetrics, writeRecipe, writeRows} from '../support/runs.js'
 import {workDirectory} from '../support/work-directory.js'
 
@@ -46,8 +46,8 @@ function peftName(name: string): string {
 }
 
 const DEVICES_WITH_MODELS = [
-  ...[...MODELS, ...MAMBA2_MODELS].map((name) => ['cpu', name] as const),
-  ...(gpuAvailable ? MODELS.map((name) => ['gpu', name] as const) : []),
+  ...[...PEFT_MODELS, ...MAMBA2_MODELS].map((name) => ['cpu', name] as const),
+  ...(gpuAvailable ? PEFT_MODELS.map((name) => ['gpu', name] as const) : []),
 ]
 
 /** What the references adapt: transformers' Mamba-2 has no x_proj. */

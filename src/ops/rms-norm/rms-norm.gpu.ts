@@ -1,44 +1,61 @@
 /** RMSNorm on the GPU, alone and after an addition: what each launch of its shaders (rms-norm.wgsl.ts) reads and writes. */
 import * as tf from '@tensorflow/tfjs-core'
-import {type ShaderHost} from '../../backend/gpu/launch.js'
+import {type ShaderHost, type StridedInput} from '../../backend/gpu/launch.js'
 import {flatGrid, type Format} from '../../backend/gpu/shader.js'
 import {type GpuDefinition, type Inputs, toTensors} from '../operation.js'
 import {WIDE} from '../wide.js'
 import {normBackwardShader, normForwardShader, normGrid, normWeightShader, normWeightTerms} from './rms-norm.wgsl.js'
+import {lanesOf} from './row-code.wgsl.js'
 
-interface Row {
+interface Rows {
   readonly rows: number
   readonly columns: number
+  readonly read: StridedInput
+  /** Rows, and where they begin: see row-code.wgsl.ts */
+  readonly whole: readonly number[]
 }
 
-function rowsOf(x: tf.Tensor, weight: tf.Tensor): Row {
-  return {columns: weight.size, rows: x.size / weight.size}
+function rowsOf(x: tf.Tensor, host: ShaderHost): Rows {
+  const columns = x.shape[x.rank - 1]
+  const rows = x.size / columns
+  const {offset, stride} = host.rowsOf(x)
+  const lanes = lanesOf(columns)
+  return {columns, read: {strided: true, tensor: x}, rows, whole: [rows, offset / lanes, stride / lanes]}
 }
 
-/** normed, and the sum where there is an update */
+/**
+ * normed, and the sum where there is an update. What has a weight is read by wide products and stored as these want it;
+ * without one it is Δ, B and C, which stay f32.
+ */
 function forward(
   x: tf.Tensor,
   update: tf.Tensor | null,
-  weight: tf.Tensor,
+  weight: tf.Tensor | null,
   epsilon: number,
   host: ShaderHost,
 ): tf.TensorInfo[] {
-  const {columns, rows} = rowsOf(x, weight)
-  const normed = columns % 8 === 0 ? host.precision : 'f32'
+  const {columns, read, rows, whole} = rowsOf(x, host)
+  const normed = weight && columns % 8 === 0 ? host.precision : 'f32'
   const {shape} = x
   return host.launch({
     floats: [epsilon],
     grid: normGrid(rows),
-    inputs: [x, weight, ...(update ? [update] : [])],
+    inputs: [read, ...(weight ? [weight] : []), ...(update ? [update] : [])],
     outputs: [{format: normed, shape}, ...(update ? [{format: 'f32', shape} as const] : [])],
-    shader: normForwardShader({columns, normed, update: update && host.formatOf(update), x: host.formatOf(x)}),
-    whole: [rows],
+    shader: normForwardShader({
+      columns,
+      normed,
+      update: update && host.formatOf(update),
+      weight: weight !== null,
+      x: host.formatOf(x),
+    }),
+    whole,
   })
 }
 
 interface Gradients {
   readonly x: tf.Tensor
-  readonly weight: tf.Tensor
+  readonly weight: tf.Tensor | null
   readonly dNormed: tf.Tensor
   readonly dSum: tf.Tensor | null
   readonly epsilon: number
@@ -50,7 +67,7 @@ function backward(
   stored: string | null,
   host: ShaderHost,
 ): tf.Tensor[] {
-  const {columns, rows} = rowsOf(x, weight)
+  const {columns, read, rows, whole} = rowsOf(x, host)
   const {shape} = x
   const dX = host.formatOf(x)
   const dUpdate = stored === null || stored === dX ? null : (stored as Format)
@@ -58,7 +75,7 @@ function backward(
     host.launch({
       floats: [epsilon],
       grid: normGrid(rows),
-      inputs: [x, weight, dNormed, ...(dSum ? [dSum] : [])],
+      inputs: [read, ...(weight ? [weight] : []), dNormed, ...(dSum ? [dSum] : [])],
       outputs: [{format: dX, shape}, ...(dUpdate ? [{format: dUpdate, shape}] : [])],
       shader: normBackwardShader({
         columns,
@@ -66,39 +83,42 @@ function backward(
         dSum: dSum && host.formatOf(dSum),
         dUpdate,
         dX,
+        weight: weight !== null,
         x: dX,
       }),
-      whole: [rows],
+      whole,
     }),
   )
 }
 
 /** dWeight (d) */
-function weightGradient({dNormed, epsilon, weight, x}: Gradients, host: ShaderHost): tf.Tensor {
-  const {columns, rows} = rowsOf(x, weight)
+function weightGradient({dNormed, epsilon, x}: Gradients, host: ShaderHost): tf.Tensor {
+  const {columns, read, rows, whole} = rowsOf(x, host)
   const terms = normWeightTerms(rows)
   const [dWeight] = toTensors(
     host.launch({
       floats: [epsilon],
       grid: flatGrid(terms),
-      inputs: [x, dNormed],
+      inputs: [read, dNormed],
       outputs: [{format: 'f32', shape: [terms, columns]}],
       shader: normWeightShader(columns, host.formatOf(x), host.formatOf(dNormed)),
-      whole: [rows],
+      whole,
     }),
   )
   return tf.sum(dWeight, 0)
 }
 
 export const normOnGpu: GpuDefinition = {
-  gradient([dy], {weight, x}, {epsilon}, host) {
+  gradient([dy], {x, ...rest}, {epsilon}, host) {
+    const {weight = null} = rest as Partial<Inputs>
     const of = {dNormed: dy ?? tf.zerosLike(x), dSum: null, epsilon: epsilon as number, weight, x}
     return {
       weight: () => weightGradient(of, host), // (d)
       x: () => backward(of, null, host)[0], // (…, d)
     }
   },
-  value({weight, x}, {settings: {epsilon}}, host) {
+  value({x, ...rest}, {settings: {epsilon}}, host) {
+    const {weight = null} = rest as Partial<Inputs>
     return {outputs: forward(x, null, weight, epsilon as number, host)}
   },
 }

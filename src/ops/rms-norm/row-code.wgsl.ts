@@ -14,7 +14,8 @@ export type Declared = Omit<BindingOptions, 'binding' | 'width'>
 export const input = (name: string, format: Format): Declared => ({format, name})
 export const output = (name: string, format: Format): Declared => ({format, name, output: true})
 
-const lanesOf = (columns: number): 1 | 4 => (columns % 4 === 0 ? 4 : 1)
+/** Numbers in a group: what is read and written at once. */
+export const lanesOf = (columns: number): 1 | 4 => (columns % 4 === 0 ? 4 : 1)
 const groupsOf = (columns: number): number => columns / lanesOf(columns)
 
 function threadsOf(columns: number): number {
@@ -31,7 +32,7 @@ export function code(columns: number, sum: 'f32' | 'vec2<f32>', declared: readon
   const width = lanesOf(columns)
   const threads = threadsOf(columns)
   return [
-    parameters(['rows'], ['epsilon']),
+    parameters(['rows', 'offset', 'stride'], ['epsilon']),
     ...declared.map((options, slot) => binding({...options, binding: slot, width})),
     `alias Numbers = ${width === 4 ? 'vec4<f32>' : 'f32'};`,
     `const GROUPS = ${groupsOf(columns)}u;`,

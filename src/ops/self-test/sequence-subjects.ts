@@ -136,6 +136,18 @@ function norm(rows: number, columns: number): Subject {
   })
 }
 
+/** As Falcon-Mamba normalises B and C: without a weight, and x is a slice. */
+function normOfSlice(rows: number, columns: number): Subject {
+  return operation({
+    call: ({bc}) => ({y: rmsNorm(splitColumns(bc, [columns, columns])[1], null, EPSILON)}),
+    inputs: () => ({bc: normals('norm of a slice')([rows, 2 * columns])}),
+    kernel: 'rms norm',
+    sizes: `M ${rows}, d ${columns}, slice`,
+    stored: ['bc'],
+    trained: ['bc'],
+  })
+}
+
 /** The residual stream is f32, the update an activation. */
 function addNorm(rows: number, columns: number): Subject {
   return operation({
@@ -162,6 +174,7 @@ export const sequenceSubjects: readonly Subject[] = [
   conv({batch: 2, channels: 13, length: 9, width: 3}),
   norm(131, 256),
   norm(5, 13),
+  normOfSlice(131, 16),
   addNorm(131, 256),
   addNorm(5, 13),
 ]
