@@ -76,7 +76,12 @@ class TrainingLoop {
       const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps)
       let next: HandedOver
       try {
-        next = await handOver(this.training, workOfStep(this.training, step, this.orderOf), this.optimizer, learningRate)
+        next = await handOver(
+          this.training,
+          workOfStep(this.training, step, this.orderOf),
+          this.optimizer,
+          learningRate,
+        )
       } finally {
         if (under) await this.settle(under)
         under = null
@@ -140,7 +145,9 @@ class TrainingLoop {
     const reason = await whatIsNotFinite(trainee, bad)
     const skipped = this.progress.skipped + 1
     if (settings.maxSkips === 0) throw notFinite(bad, reason)
-    if (skipped > settings.maxSkips) throw notFinite(bad, reason, `, and ${settings.maxSkips} steps were skipped before`)
+    if (skipped > settings.maxSkips) {
+      throw notFinite(bad, reason, `, and ${settings.maxSkips} steps were skipped before`)
+    }
     this.note({evaluated: false, skipped, step: step + 1})
     report({event: 'skip', reason, rows, skipped, step: step + 1})
   }
@@ -256,11 +263,7 @@ async function handOver(
 }
 
 /** A step unless a loss is not finite, which a gradient may not show: gives the norm, or NaN. Asks for the losses at the call. */
-async function stepIfFinite(
-  optimizer: Optimizer,
-  losses: readonly tf.Scalar[],
-  learningRate: number,
-): Promise<number> {
+async function stepIfFinite(optimizer: Optimizer, losses: readonly tf.Scalar[], learningRate: number): Promise<number> {
   const values = await Promise.all(losses.map((loss) => loss.data()))
   if (values.every(([loss]) => Number.isFinite(loss))) return optimizer.step(learningRate)
   optimizer.discard()

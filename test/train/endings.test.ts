@@ -95,7 +95,7 @@ describe('a run that is told to stop', () => {
     })
     const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
     expect(code).toBe(130)
-    expect(stderr).toContain('Stopping after this step')
+    expect(stderr).toContain('Stopping after this batch')
     expect(JSON.parse(stdout)).toMatchObject({error: {code: 'E_INTERRUPTED', exit: 130, faults: []}})
     expect((await readAdapter(inWork('signal', 'adapter'))).settings).toMatchObject([{method: 'lora', rank: 4}])
     const lines = await readFile(inWork('signal', 'metrics.jsonl'), 'utf8')
