@@ -37,8 +37,9 @@ async function begin(prepared: Prepared, options: RunOptions): Promise<RunSummar
   try {
     await refuseUsedDirectory(out) // another run may have begun there meanwhile
     await removePartialFiles(out)
-    const metrics = await AppendLog.create(files.metrics)
+    // The recipe first: with it, and it alone, there is a run that can go on.
     await writeFileDurably(files.recipe, resolvedYaml(recipe))
+    const metrics = await AppendLog.create(files.metrics)
     return await execute(prepared, options, {metrics, snapshot: null})
   } finally {
     await unlock()
