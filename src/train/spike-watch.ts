@@ -18,7 +18,7 @@ export interface LossStatistics {
 export const NO_LOSSES: LossStatistics = {count: 0, mean: 0, variance: 0}
 
 /** κ, once there are enough losses; before, each counts alike. */
-const RATE = 0.02
+const RATE = 0.05
 /** Losses before the first judgement. */
 const WARM_UP = 20
 const SIGMAS = 6

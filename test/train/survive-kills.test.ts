@@ -47,7 +47,7 @@ describe('a disk that is full', () => {
       await rm(inWork('full'), {force: true, recursive: true})
       const {error} = jsonOf(await train('full', `ENOSPC@${call}`), 4) as {error: {message: string}}
       messages.add(error.message.replace(/^Cannot write \S*?full\/?(\S*?): .*$/, '$1'))
-      const left = await readdir(inWork('full'), {recursive: true}).catch(() => [])
+      const left: string[] = await readdir(inWork('full'), {recursive: true}).catch(() => [])
       expect(left.filter((name) => name.endsWith('.partial') && !name.includes('lock'))).toEqual([])
       if (left.includes('recipe.resolved.yaml')) jsonOf(await runCommand(['resume', inWork('full'), '--json']))
       else jsonOf(await train('full'))
