@@ -33,7 +33,7 @@ export async function surviveKills({device = 'cpu', directory, kills, note = () 
   while (survived < kills) {
     const isTimed = random() < 0.5
     const limits = isTimed
-      ? {milliseconds: 1.5 * ended.startup * random() + 0.3 * ended.startup}
+      ? {milliseconds: ended.startup * (0.3 + random())}
       : {fault: `kill@${1 + Math.floor(MOST_CALLS * random())}`}
     const {code, signal, text} = await run(next(), limits)
     if (signal === 'SIGKILL') survived += 1
