@@ -13,6 +13,7 @@ export const EXIT = {
   mismatch: 8,
   numeric: 7,
   ok: 0,
+  terminated: 143,
   usage: 2,
 } as const
 
@@ -97,5 +98,21 @@ export class MismatchError extends MambatuneError {
 /** The user stopped the program. */
 export class InterruptedError extends MambatuneError {
   readonly code = 'E_INTERRUPTED'
-  readonly exit = EXIT.interrupted
+  readonly exit: ExitCode = EXIT.interrupted
+}
+
+/** The system or another program asked it to stop (SIGTERM). */
+export class TerminatedError extends InterruptedError {
+  override readonly exit = EXIT.terminated
+}
+
+/** The error for work that `signal` has stopped: of the kind of its reason. */
+export function interruption(
+  {reason}: Pick<AbortSignal, 'reason'>,
+  message: string,
+  details: ErrorDetails = {},
+): InterruptedError {
+  return reason instanceof TerminatedError
+    ? new TerminatedError(message, details)
+    : new InterruptedError(message, details)
 }

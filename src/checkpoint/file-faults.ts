@@ -68,7 +68,7 @@ function shortened(text: string): string {
   return text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME)}…` : text
 }
 
-function printable(text: string): string {
+export function printable(text: string): string {
   // Control characters and the marks that change the direction of writing, by Unicode category.
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
     const hexadecimal = (character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')

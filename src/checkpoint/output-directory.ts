@@ -37,6 +37,15 @@ export async function writeDirectory(target: string, write: (temporary: string) 
   }
 }
 
+/** Makes a directory and its parents, if they are not there. */
+export async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, {recursive: true})
+  } catch (error) {
+    throw fileSystemError(error, 'write', directory)
+  }
+}
+
 /** Replaces what is at `file`, if anything; its directory must exist. */
 export async function writeFileDurably(file: string, content: string | Uint8Array): Promise<void> {
   const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content

@@ -2,7 +2,7 @@
  * Ctrl+C with manners: the first SIGINT or SIGTERM asks the work to stop after its current step, the second ends the process.
  * The work looks at the signal between steps, and must give the event loop a turn there, or no signal handler runs at all.
  */
-import {EXIT, InterruptedError} from '../errors.js'
+import {EXIT, InterruptedError, TerminatedError} from '../errors.js'
 
 /** What is needed of `process`, so that tests can stand in for it. */
 export interface SignalHost {
@@ -21,15 +21,16 @@ export interface Interrupt {
   readonly dispose: () => void
 }
 
-const EXIT_CODES = {SIGINT: EXIT.interrupted, SIGTERM: 143} as const
+const EXIT_CODES = {SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated} as const
 
 export function interruptSignal(host: SignalHost = process): Interrupt {
   const controller = new AbortController()
   const listen = (name: InterruptSignal): void => {
     if (controller.signal.aborted) return host.exit(EXIT_CODES[name])
 
-    host.stderr.write('Stopping after this step; press Ctrl+C again to leave at once\n')
-    controller.abort(new InterruptedError('Stopped before the end.'))
+    host.stderr.write('Stopping after this batch; press Ctrl+C again to leave at once\n')
+    const Stopped = name === 'SIGTERM' ? TerminatedError : InterruptedError
+    controller.abort(new Stopped('Stopped before the end.'))
   }
 
   host.on('SIGINT', listen)

@@ -1,5 +1,5 @@
 /** A run's events as one live line: stages as spinners, steps as a bar, evaluations as notes above it. */
-import {type RunEvent} from '../recipe/run-recipe.js'
+import {type RunEvent} from '../recipe/run-options.js'
 import {formatCount} from './format.js'
 import {type Bar, type Reporter, type Step} from './reporter.js'
 
@@ -29,6 +29,7 @@ export class RunProgress {
           `${formatCount(event.trainable)} trainable numbers beside ${formatCount(event.total)} frozen ones (${share} % of all), ${event.steps} steps`,
         )
         this.steps = event.steps
+        this.done = event.done
         return
       }
 
@@ -42,6 +43,14 @@ export class RunProgress {
         this.bar = null
         this.reporter.note(
           `step ${event.step}: validation loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}`,
+        )
+        return
+      case 'skip':
+        this.reporter.note(`step ${event.step} is skipped: ${event.reason} is not finite`)
+        return
+      case 'spike':
+        this.reporter.note(
+          `step ${event.step}: loss ${event.loss.toFixed(3)} is far above the ${event.mean.toFixed(3)} of the steps before it`,
         )
         return
       case 'step':

@@ -2,27 +2,10 @@ import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
 import {setFlag} from '../cli/set-flag.js'
 import {deviceFlag, gpuMemoryFlag} from '../cli/device-flag.js'
-import {formatDuration} from '../cli/format.js'
 import {interruptSignal} from '../cli/interrupt.js'
 import {findModelAndTokenizer} from '../cli/locate-model.js'
-
-interface Validation {
-  readonly loss: number
-  readonly perplexity: number
-}
-
-interface TrainReport {
-  readonly out: string
-  readonly adapter: string
-  readonly device: string
-  readonly steps: number
-  readonly loss: number
-  readonly validation_before: Validation | null
-  readonly validation_after: Validation | null
-  readonly trainable_parameters: number
-  readonly base_parameters: number
-  readonly elapsed_s: number
-}
+import {processes} from '../cli/processes.js'
+import {type TrainReport, trainReport, trainReportText} from '../cli/train-report.js'
 
 export default class Train extends BaseCommand {
   static override args = {
@@ -33,7 +16,7 @@ export default class Train extends BaseCommand {
   }
 
   static override description =
-    'Writes <out>/adapter, <out>/metrics.jsonl and <out>/recipe.resolved.yaml. Paths in a recipe are relative to the current directory.'
+    'Writes <out>/adapter, <out>/metrics.jsonl, <out>/checkpoints and <out>/recipe.resolved.yaml. Paths in a recipe are relative to the current directory. Ctrl+C stops after the present batch and keeps a checkpoint, from which mambatune resume goes on.'
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> recipes/quickstart.yaml',
@@ -73,40 +56,17 @@ export default class Train extends BaseCommand {
         device: flags.device,
         gpuMemory: flags['gpu-memory'] ?? null,
         place: {model: located.directory, tokenizer: located.tokenizer},
+        processes,
         recipe,
         report: (event) => progress.show(event),
         signal,
       })
       progress.finish()
-      const report: TrainReport = {
-        adapter: summary.adapter,
-        base_parameters: summary.baseParameters,
-        device: summary.device.name,
-        elapsed_s: summary.last.elapsed_s,
-        loss: summary.last.loss,
-        out: summary.out,
-        steps: summary.steps,
-        trainable_parameters: summary.trainableParameters,
-        validation_after: summary.after && pick(summary.after),
-        validation_before: summary.before && pick(summary.before),
-      }
-      this.print(report, recipe.model.base)
+      const report = trainReport(summary)
+      for (const line of trainReportText(report, recipe.model.base)) this.out(line)
       return report
     } finally {
       dispose()
     }
   }
-
-  private print(report: TrainReport, base: string): void {
-    const {adapter, elapsed_s: elapsed, loss, steps, validation_after: after, validation_before: before} = report
-    this.out(`Trained ${steps} steps in ${formatDuration(elapsed)}; last training loss ${loss.toFixed(4)}.`)
-    if (after && before) this.out(`Validation loss ${before.loss.toFixed(4)} → ${after.loss.toFixed(4)}.`)
-    else if (after) this.out(`Validation loss ${after.loss.toFixed(4)}.`)
-    this.out(`Adapter: ${adapter}`)
-    this.out(`Try it:  mambatune generate ${base} --adapter ${adapter} --prompt '…'`)
-  }
-}
-
-function pick({loss, perplexity}: Validation): Validation {
-  return {loss, perplexity}
 }

@@ -154,6 +154,31 @@ const train = z.strictObject({
     .nullable()
     .default(1)
     .describe('Longest global norm of the gradient; longer ones are scaled down to it. null: no clipping.'),
+  on_nonfinite: z
+    .enum(['stop', 'skip'])
+    .default('stop')
+    .describe(
+      'What to do with a step whose loss or gradient is not finite. stop: end the run; skip: leave the adapters as they are and go on with the next rows.',
+    ),
+  max_skips: z
+    .int()
+    .min(1)
+    .default(10)
+    .describe('With on_nonfinite: skip, the steps of a run that may be skipped; one more ends it.'),
+})
+
+const checkpoints = z.strictObject({
+  every: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(100)
+    .describe('Optimizer steps between checkpoints; null: only when the run stops or ends.'),
+  keep: z
+    .int()
+    .min(1)
+    .default(2)
+    .describe('Checkpoints kept, the newest ones. With two, a damaged one costs no more than the steps between them.'),
 })
 
 const evaluation = z.strictObject({
@@ -193,6 +218,9 @@ export const recipeSchema = z
     data: data.describe('The rows to learn from.'),
     train: train.prefault({}).describe('How long, how much at once, and by which rule.'),
     eval: evaluation.prefault({}).describe('When the validation files are evaluated.'),
+    checkpoints: checkpoints
+      .prefault({})
+      .describe('What a run that was stopped or killed goes on from, with mambatune resume.'),
   })
   .describe('What to fine-tune, on which data and how.')
 

@@ -1,6 +1,6 @@
 /** A recipe's sections as the settings of the layers below, which know nothing of recipes. */
 import {type DataSettings} from '../data/rows.js'
-import {type TrainSettings} from '../train/train.js'
+import {type TrainSettings} from '../train/training-run.js'
 import {type Recipe} from './schema.js'
 
 export function dataSettings({data}: Recipe): DataSettings {
@@ -15,6 +15,7 @@ export function trainSettings({data, eval: evaluation, seed, train}: Recipe): Tr
     evaluation: {atStart: evaluation.at_start, every: evaluation.every},
     gradientAccumulation: train.gradient_accumulation,
     learningRate: optimizer.learning_rate,
+    maxSkips: train.on_nonfinite === 'skip' ? train.max_skips : 0,
     maxSteps: train.max_steps,
     optimizer: {
       beta1: optimizer.betas[0],

@@ -6,12 +6,13 @@ import * as tf from '@tensorflow/tfjs-core'
 import {gpuBackend, gpuHost} from '../backend/gpu/current.js'
 import {type ShaderHost} from '../backend/gpu/launch.js'
 import {accumulateOnGpu, type AdamwArenas, normOnGpu, type PlacedGradient, stepOnGpu} from '../ops/adamw/adamw.gpu.js'
+import {type Moments} from '../ops/adamw/adamw.js'
 import {arenaPlaceOf, type ArenaPlace} from '../ops/adamw/parameter-arena.js'
 import {toTensors} from '../ops/operation.js'
-import {type Optimizer, type OptimizerSettings} from './optimizer.js'
+import {momentsIn, type Optimizer, type OptimizerSettings, type OptimizerState} from './optimizer.js'
 
-interface State {
-  readonly arenas: AdamwArenas
+interface Held {
+  readonly arenas: {readonly [Name in keyof AdamwArenas]: tf.Tensor}
   /** First number and size of each tensor, (tensors, 2) int32 */
   readonly layout: tf.Tensor
   readonly owned: tf.Tensor[]
@@ -21,8 +22,10 @@ export class DeviceOptimizer implements Optimizer {
   private readonly host: ShaderHost
   /** Rows of the layout by name */
   private readonly rows: ReadonlyMap<string, number>
+  /** Where in the arenas each tensor lies */
+  private readonly parts: ReadonlyMap<string, {readonly start: number; readonly end: number}>
   /** null where nothing is trained */
-  private readonly state: State | null
+  private readonly held: Held | null
   private steps = 0
 
   /** `variables` come from one ParameterArena. */
@@ -34,32 +37,36 @@ export class DeviceOptimizer implements Optimizer {
     if (!host) throw new Error('This optimizer works on the GPU only.')
     this.host = host
     this.rows = new Map([...variables.keys()].map((name, row) => [name, row]))
-    this.state = variables.size === 0 ? null : createState(host, [...variables.values()])
+    const places = placesOf([...variables.values()])
+    this.parts = new Map(
+      [...variables].map(([name, {size}], row) => [name, {end: places[row].start + size, start: places[row].start}]),
+    )
+    this.held = variables.size === 0 ? null : createState(host, [...variables.values()])
   }
 
   accumulate(gradients: ReadonlyMap<string, tf.Tensor>, scale: number): void {
-    if (!this.state) return
+    if (!this.held) return
     const placed: PlacedGradient[] = []
     for (const [name, row] of this.rows) {
       const gradient = gradients.get(name)
       if (gradient) placed.push({gradient, row})
     }
-    accumulateOnGpu(this.host, this.state.arenas.gradients, this.state.layout, placed, scale)
+    accumulateOnGpu(this.host, this.held.arenas.gradients, this.held.layout, placed, scale)
   }
 
   async step(learningRate: number): Promise<number> {
-    if (!this.state) return 0
+    if (!this.held) return 0
     // A gradient that found no memory must not become a step. Nothing to wait for unless buffers have just been made.
     const backend = gpuBackend()
     if (backend?.isUnsettled) await backend.settle()
     placesOf([...this.variables.values()])
-    const [norm] = await this.handOver(this.state, learningRate)
+    const [norm] = await this.handOver(this.held, learningRate)
     if (!Number.isFinite(norm)) this.steps -= 1
     return norm
   }
 
   /** The norm is asked for and so copied: its buffer is free for the next step, which may begin before it has arrived. */
-  private handOver({arenas}: State, learningRate: number): Promise<Float32Array> {
+  private handOver({arenas}: Held, learningRate: number): Promise<Float32Array> {
     const norm = normOnGpu(this.host, arenas.gradients)
     try {
       // Counted before the norm is known: the step's number goes into the dispatch that decides by the norm.
@@ -71,12 +78,45 @@ export class DeviceOptimizer implements Optimizer {
     }
   }
 
+  /** By a step whose norm is not finite: it changes nothing and makes the gradients zeros. */
+  discard(): void {
+    if (!this.held) return
+    const norm = tf.scalar(Number.NaN)
+    stepOnGpu(this.host, this.held.arenas, norm, {...this.settings, learningRate: 0, step: 1})
+    norm.dispose()
+  }
+
+  async state(): Promise<OptimizerState> {
+    const moments = new Map<string, Moments>()
+    if (this.held) {
+      const {m: ofM, v: ofV} = this.held.arenas
+      const [m, v] = await Promise.all([ofM.data<'float32'>(), ofV.data<'float32'>()]) // waits for the device
+      for (const [name, {end, start}] of this.parts) moments.set(name, {m: m.slice(start, end), v: v.slice(start, end)})
+    }
+    return {moments, steps: this.steps}
+  }
+
+  restore(state: OptimizerState): void {
+    if (this.held) {
+      const {m: ofM, v: ofV} = this.held.arenas
+      const [m, v] = [ofM, ofV].map(({shape}) => new Float32Array(shape[0]))
+      for (const [name, {end, start}] of this.parts) {
+        const moments = momentsIn(state, name, end - start)
+        m.set(moments.m, start)
+        v.set(moments.v, start)
+      }
+      this.host.overwrite(ofM, m)
+      this.host.overwrite(ofV, v)
+    }
+    this.steps = state.steps
+  }
+
   dispose(): void {
-    tf.dispose(this.state?.owned ?? [])
+    tf.dispose(this.held?.owned ?? [])
   }
 }
 
-function createState(host: ShaderHost, variables: readonly tf.Variable[]): State {
+function createState(host: ShaderHost, variables: readonly tf.Variable[]): Held {
   const places = placesOf(variables)
   const values = places[0].whole
   const {parts, whole} = host.allocateTogether([values.shape, values.shape, values.shape])

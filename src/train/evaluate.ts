@@ -2,7 +2,7 @@
 import {setImmediate} from 'node:timers/promises'
 import {collate} from '../data/batches.js'
 import {type Example} from '../data/rows.js'
-import {InterruptedError, NumericError} from '../errors.js'
+import {interruption, NumericError} from '../errors.js'
 import {batchLoss, type Trainee} from './batch-loss.js'
 
 export interface Evaluation {
@@ -34,7 +34,7 @@ export async function evaluate(
   let supervised = 0
   for (let from = 0; from < ordered.length; from += batchSize) {
     await setImmediate() // let the terminal repaint and signals arrive
-    if (signal?.aborted) throw new InterruptedError('Stopped during evaluation.')
+    if (signal?.aborted) throw interruption(signal, 'Stopped during evaluation.')
     const batch = collate(ordered.slice(from, from + batchSize))
     loss += await batchLoss(trainee, batch) // waits for the device
     tokens += batch.tokens

@@ -6,7 +6,7 @@
 import type * as tf from '@tensorflow/tfjs-core'
 import {adamwStep, type Moments} from '../ops/adamw/adamw.js'
 import {setValues} from '../ops/adamw/parameter-arena.js'
-import {type Optimizer, type OptimizerSettings} from './optimizer.js'
+import {momentsIn, type Optimizer, type OptimizerSettings, type OptimizerState} from './optimizer.js'
 
 /** What one trained tensor needs besides its values. */
 interface Slot {
@@ -47,8 +47,26 @@ export class HostAdamW implements Optimizer {
         setValues(variable, values)
       }
     }
-    for (const {gradient} of slots) gradient.fill(0)
+    this.discard()
     return norm
+  }
+
+  discard(): void {
+    for (const {gradient} of this.slots.values()) gradient.fill(0)
+  }
+
+  state(): Promise<OptimizerState> {
+    const moments = new Map([...this.slots].map(([name, slot]) => [name, copyOf(slot.moments)]))
+    return Promise.resolve({moments, steps: this.steps})
+  }
+
+  restore(state: OptimizerState): void {
+    for (const [name, {moments, variable}] of this.slots) {
+      const {m, v} = momentsIn(state, name, variable.size)
+      moments.m.set(m)
+      moments.v.set(v)
+    }
+    this.steps = state.steps
   }
 
   /** Nothing is on the device. */
@@ -58,6 +76,10 @@ export class HostAdamW implements Optimizer {
 function slotOf(variable: tf.Variable): Slot {
   const zeros = (): Float32Array => new Float32Array(variable.size)
   return {gradient: zeros(), moments: {m: zeros(), v: zeros()}, variable}
+}
+
+function copyOf({m, v}: Moments): Moments {
+  return {m: m.slice(), v: v.slice()}
 }
 
 /** √ Σ g² over all tensors, accumulated in f64. */

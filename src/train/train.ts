@@ -6,149 +6,189 @@ import {setImmediate} from 'node:timers/promises'
 import * as tf from '@tensorflow/tfjs-core'
 import {type Batch, collate} from '../data/batches.js'
 import {RandomStream} from '../data/random.js'
-import {type Example} from '../data/rows.js'
-import {InterruptedError, NumericError} from '../errors.js'
-import {lossAndGradients, type LossOptions, type Trainee} from './batch-loss.js'
+import {InterruptedError, interruption, NumericError} from '../errors.js'
+import {lossAndGradients, type LossOptions} from './batch-loss.js'
 import {gpuHost} from '../backend/gpu/current.js'
 import {createOptimizer} from './create-optimizer.js'
 import {evaluate, type Evaluation} from './evaluate.js'
-import {type Optimizer, type OptimizerSettings} from './optimizer.js'
-import {evaluationInterval, planSteps, rememberedOrder, rowsOfStep, type RunLength} from './plan.js'
-import {rateFactor, type Schedule} from './schedule.js'
+import {type StepEvent} from './events.js'
+import {notFinite, whatIsNotFinite} from './non-finite.js'
+import {type Optimizer} from './optimizer.js'
+import {evaluationInterval, planSteps, rememberedOrder, rowsOfStep, type StepPlan} from './plan.js'
+import {NOT_BEGUN, type Progress} from './progress.js'
+import {rateFactor} from './schedule.js'
+import {watchLoss} from './spike-watch.js'
+import {type TrainingRun, type TrainResult, type TrainSettings} from './training-run.js'
 
-export interface TrainSettings extends RunLength {
-  readonly seed: number
-  readonly shuffle: boolean
-  readonly optimizer: OptimizerSettings
-  readonly learningRate: number
-  readonly schedule: Schedule
-  readonly evaluation: {readonly every: number; readonly atStart: boolean}
-  /** Compute the activations of each layer again in the backward pass instead of keeping them; no result changes. */
-  readonly recompute: boolean
-}
-
-/** One optimizer step. Names are those of metrics.jsonl. */
-export interface StepEvent {
-  readonly event: 'step'
-  readonly step: number
-  readonly epoch: number
-  /** Mean over the step's supervised tokens, in nats */
-  readonly loss: number
-  /** Global norm before clipping */
-  readonly grad_norm: number
-  readonly learning_rate: number
-  /** Tokens of this step, padding not counted */
-  readonly tokens: number
-  readonly supervised_tokens: number
-  readonly tokens_per_second: number
-  /** Seconds since training began, evaluations included */
-  readonly elapsed_s: number
-}
-
-export interface EvalEvent extends Evaluation {
-  readonly event: 'eval'
-  /** Steps taken before it */
-  readonly step: number
-  readonly elapsed_s: number
-}
-
-export type TrainEvent = StepEvent | EvalEvent
-
-export interface TrainingRun {
-  readonly trainee: Trainee
-  readonly train: readonly Example[]
-  readonly validation: readonly Example[] | null
-  readonly settings: TrainSettings
-  readonly signal?: AbortSignal
-  readonly report: (event: TrainEvent) => void
-  /** Hears how far an evaluation is. */
-  readonly reportEvaluation?: (done: number, total: number) => void
-}
-
-export interface TrainResult {
-  readonly steps: number
-  readonly last: StepEvent
-  /** Validation before and after; null without a validation set, `before` also without eval.at_start */
-  readonly before: Evaluation | null
-  readonly after: Evaluation | null
-}
-
-/** Trains the adapters in place. Errors: NumericError (a loss or gradient is not finite), InterruptedError. */
+/**
+ * Trains the adapters in place. When it is stopped, the steps done are saved first. Errors: NumericError (something is not
+ * finite), InterruptedError.
+ */
 export async function train(run: TrainingRun): Promise<TrainResult> {
   const optimizer = createOptimizer(run.trainee.adapters, run.settings.optimizer)
+  const loop = new TrainingLoop(run, optimizer)
   try {
-    return await trainWith(optimizer, run)
+    return await loop.run()
+  } catch (error) {
+    if (error instanceof InterruptedError) await loop.save()
+    throw error
   } finally {
     optimizer.dispose()
   }
 }
 
-async function trainWith(optimizer: Optimizer, run: TrainingRun): Promise<TrainResult> {
-  const {report, settings, signal, trainee} = run
-  const {steps, stepsPerEpoch} = planSteps(run.train.length, settings)
-  const interval = evaluationInterval(settings.evaluation.every, stepsPerEpoch)
-  const orderOf = rememberedOrder(run.train.length, settings)
-  const began = performance.now()
-  const seconds = (): number => (performance.now() - began) / 1000
+class TrainingLoop {
+  private progress: Progress
+  /** The step of the last checkpoint */
+  private saved: number
+  private readonly plan: StepPlan
+  private readonly interval: number
+  private readonly orderOf: (epoch: number) => Int32Array
+  private readonly began: number
+  private settled = performance.now()
 
-  const validate = async (step: number): Promise<Evaluation | null> => {
-    if (!run.validation) return null
-    const evaluation = await evaluate(trainee, run.validation, {
-      batchSize: settings.batchSize,
-      ...(run.reportEvaluation && {report: run.reportEvaluation}),
-      ...(signal && {signal}),
-    })
-    report({event: 'eval', step, ...evaluation, elapsed_s: seconds()})
-    return evaluation
+  constructor(
+    private readonly training: TrainingRun,
+    private readonly optimizer: Optimizer,
+  ) {
+    const {from = null, settings, train: rows} = training
+    this.progress = from?.progress ?? NOT_BEGUN
+    this.saved = this.progress.step
+    if (from) optimizer.restore(from.optimizer)
+    this.plan = planSteps(rows.length, settings)
+    this.interval = evaluationInterval(settings.evaluation.every, this.plan.stepsPerEpoch)
+    this.orderOf = rememberedOrder(rows.length, settings)
+    this.began = performance.now() - 1000 * this.progress.elapsed_s
   }
 
-  const before = settings.evaluation.atStart ? await validate(0) : null
-  let after: Evaluation | null = null
-  let last: StepEvent | undefined
-  let settled = performance.now()
-  const settle = async ({learningRate, outcome, work}: HandedOver): Promise<void> => {
+  async run(): Promise<TrainResult> {
+    const {settings} = this.training
+    const {steps} = this.plan
+    const first = this.progress.step
+    if (first === 0 && settings.evaluation.atStart) this.note({before: await this.validate()})
+    if (first > 0 && !this.progress.evaluated && this.isEvaluationDue()) await this.evaluateNow()
+    this.settled = performance.now()
+    // A GPU gets the next step before the results of the last one are waited for, so that it never stands still. Where
+    // steps may be skipped, whether one was has to be known before the next: it decides the optimizer's step number.
+    const isAhead = gpuHost() !== null && settings.maxSkips === 0
+    let under: HandedOver | null = null
+    for (let step = first; step < steps; step++) {
+      const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps)
+      let next: HandedOver
+      try {
+        next = await handOver(
+          this.training,
+          workOfStep(this.training, step, this.orderOf),
+          this.optimizer,
+          learningRate,
+        )
+      } finally {
+        if (under) await this.settle(under)
+        under = null
+      }
+      if (isAhead && !this.isPauseAfter(step + 1)) {
+        under = next
+        continue
+      }
+      await this.settle(next)
+      if (this.isEvaluationDue()) await this.evaluateNow()
+      if (this.isCheckpointDue()) await this.save()
+      this.settled = performance.now()
+    }
+    if (this.saved !== steps) await this.save()
+    const {after, before, last} = this.progress
+    if (!last) throw new NumericError('No step of the run changed anything.')
+    return {after, before, last, steps}
+  }
+
+  /** Hands what the run needs to go on to whoever keeps it; nothing before the first step. */
+  async save(): Promise<void> {
+    const {checkpoints} = this.training
+    if (!checkpoints || this.progress.step === 0) return
+    this.note({elapsed_s: this.seconds()})
+    await checkpoints.save({optimizer: await this.optimizer.state(), progress: this.progress})
+    this.saved = this.progress.step
+  }
+
+  /** Waits for a step and reports it. */
+  private async settle({learningRate, outcome, work}: HandedOver): Promise<void> {
     const {gradNorm, loss} = await outcome
-    await refuseNonFinite(run, work, {gradNorm, loss})
+    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return this.skip(work, loss)
     const now = performance.now()
-    last = {
-      elapsed_s: seconds(),
-      epoch: (work.step + 1) / stepsPerEpoch,
+    const step = work.step + 1
+    const {losses} = this.progress
+    const watched = watchLoss(losses, loss)
+    const last: StepEvent = {
+      elapsed_s: this.seconds(),
+      epoch: step / this.plan.stepsPerEpoch,
       event: 'step',
       grad_norm: gradNorm,
       learning_rate: learningRate,
       loss,
-      step: work.step + 1,
+      step,
       supervised_tokens: work.supervisedTokens,
       tokens: work.tokens,
-      tokens_per_second: (1000 * work.tokens) / (now - settled),
+      tokens_per_second: (1000 * work.tokens) / (now - this.settled),
     }
-    settled = now
-    report(last)
+    this.settled = now
+    this.note({evaluated: false, last, losses: watched.after, step})
+    this.training.report(last)
+    if (watched.isSpike) {
+      this.training.report({deviation: Math.sqrt(losses.variance), event: 'spike', loss, mean: losses.mean, step})
+    }
   }
 
-  // A GPU gets the next step before the results of the last one are waited for, so that it never stands still.
-  const isAhead = gpuHost() !== null
-  let under: HandedOver | null = null
-  for (let step = 0; step < steps; step++) {
-    const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps)
-    let next: HandedOver
-    try {
-      next = await handOver(run, workOfStep(run, step, orderOf), optimizer, learningRate)
-    } finally {
-      if (under) await settle(under)
-      under = null
+  /** A step that is not finite has changed nothing; it ends the run unless it may be skipped. */
+  private async skip({batches, rows, step}: StepWork, loss: number): Promise<void> {
+    const {report, settings, trainee} = this.training
+    const bad = {batches, loss, options: lossOptions(settings, step), rows, step: step + 1}
+    const reason = await whatIsNotFinite(trainee, bad)
+    const skipped = this.progress.skipped + 1
+    if (settings.maxSkips === 0) throw notFinite(bad, reason)
+    if (skipped > settings.maxSkips) {
+      throw notFinite(bad, reason, `, and ${settings.maxSkips} steps were skipped before`)
     }
-    const isDue = step + 1 === steps || (step + 1) % interval === 0
-    if (isAhead && !isDue) {
-      under = next
-      continue
-    }
-    await settle(next)
-    if (isDue) after = await validate(step + 1)
-    settled = performance.now()
+    this.note({evaluated: false, skipped, step: step + 1})
+    report({event: 'skip', reason, rows, skipped, step: step + 1})
   }
-  if (!last) throw new NumericError('The run has no steps.')
-  return {after, before, last, steps}
+
+  private async evaluateNow(): Promise<void> {
+    this.note({after: await this.validate(), evaluated: true})
+  }
+
+  private async validate(): Promise<Evaluation | null> {
+    const {report, reportEvaluation, settings, signal, trainee, validation} = this.training
+    if (!validation) return null
+    const evaluation = await evaluate(trainee, validation, {
+      batchSize: settings.batchSize,
+      ...(reportEvaluation && {report: reportEvaluation}),
+      ...(signal && {signal}),
+    })
+    report({event: 'eval', step: this.progress.step, ...evaluation, elapsed_s: this.seconds()})
+    return evaluation
+  }
+
+  /** Whether the results of step `step` (from 1) are wanted before the next one is begun. */
+  private isPauseAfter(step: number): boolean {
+    return this.isEvaluationDue(step) || this.isCheckpointDue(step)
+  }
+
+  private isEvaluationDue(step = this.progress.step): boolean {
+    return step === this.plan.steps || step % this.interval === 0
+  }
+
+  private isCheckpointDue(step = this.progress.step): boolean {
+    const every = this.training.checkpoints?.every ?? null
+    return every !== null && step % every === 0
+  }
+
+  private note(news: Partial<Progress>): void {
+    this.progress = {...this.progress, ...news}
+  }
+
+  private seconds(): number {
+    return (performance.now() - this.began) / 1000
+  }
 }
 
 /** A step that the device has been given, and what will come of it. */
@@ -207,18 +247,27 @@ async function handOver(
   try {
     for (const batch of batches) {
       await setImmediate() // let the terminal repaint and signals arrive
-      if (signal?.aborted) throw new InterruptedError(`Stopped after step ${step}.`)
+      if (signal?.aborted) throw interruption(signal, `Stopped after step ${step}.`)
       const {gradients, loss} = lossAndGradients(trainee, batch, options)
       losses.push(loss)
       await optimizer.accumulate(gradients, 1 / supervisedTokens) // waits for nothing on the GPU
       tf.dispose([...gradients.values()])
     }
-    const outcome = outcomeOf(optimizer.step(learningRate), losses, supervisedTokens)
+    const norm = settings.maxSkips === 0 ? optimizer.step(learningRate) : stepIfFinite(optimizer, losses, learningRate)
+    const outcome = outcomeOf(norm, losses, supervisedTokens)
     outcome.catch(() => {}) // whoever settles the step hears of it
     return {learningRate, outcome, work}
   } finally {
     tf.dispose(losses)
   }
+}
+
+/** A step unless a loss is not finite, which a gradient may not show: gives the norm, or NaN. Asks for the losses at the call. */
+async function stepIfFinite(optimizer: Optimizer, losses: readonly tf.Scalar[], learningRate: number): Promise<number> {
+  const values = await Promise.all(losses.map((loss) => loss.data()))
+  if (values.every(([loss]) => Number.isFinite(loss))) return optimizer.step(learningRate)
+  optimizer.discard()
+  return Number.NaN
 }
 
 /** The one wait for the device in a step. All values are asked for at the call, before any is waited for. */
@@ -234,32 +283,4 @@ async function outcomeOf(
 /** For all micro-batches of a step: they draw their dropout masks from one stream, one after another. */
 function lossOptions({recompute, seed}: TrainSettings, step: number): LossOptions {
   return {dropout: new RandomStream(seed, 'dropout', step), recompute}
-}
-
-async function refuseNonFinite(run: TrainingRun, work: StepWork, {gradNorm, loss}: StepOutcome): Promise<void> {
-  if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return
-  const what = Number.isFinite(loss)
-    ? `the gradient of ${(await nonFiniteGradient(run, work)) ?? 'the adapters'}`
-    : `the loss (${loss})`
-  throw new NumericError(`Step ${work.step + 1} stopped: ${what} is not finite.`, {
-    faults: work.rows.map((where) => ({message: 'was in this step', where})),
-    hint: 'Lower train.optimizer.learning_rate, or set train.clip_norm to 1.0 or less.',
-  })
-}
-
-/** The first tensor whose gradient is not finite. The step has changed nothing, so computing it again gives the same. */
-async function nonFiniteGradient({settings, trainee}: TrainingRun, {batches, step}: StepWork): Promise<string | null> {
-  const options = lossOptions(settings, step)
-  for (const batch of batches) {
-    const {dispose, gradients} = lossAndGradients(trainee, batch, options)
-    try {
-      for (const [name, gradient] of gradients) {
-        const values = await gradient.data<'float32'>() // waits for the device; the run is over anyway
-        if (values.some((value) => !Number.isFinite(value))) return name
-      }
-    } finally {
-      dispose()
-    }
-  }
-  return null
 }

@@ -24,7 +24,7 @@ describe('interruptSignal', () => {
     host.emit(name, name)
     expect(signal.aborted).toBe(true)
     expect(() => signal.throwIfAborted()).toThrow(InterruptedError)
-    expect(host.printed).toBe('Stopping after this step; press Ctrl+C again to leave at once\n')
+    expect(host.printed).toBe('Stopping after this batch; press Ctrl+C again to leave at once\n')
     expect(host.exits).toEqual([])
   })
 

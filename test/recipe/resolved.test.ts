@@ -33,7 +33,18 @@ describe('resolvedYaml', () => {
         .split('\n')
         .filter((line) => /^\w/.test(line))
         .map((line) => line.split(':', 1)[0]),
-    ).toEqual(['version', 'seed', 'output_dir', 'model', 'adapters', 'init_adapter', 'data', 'train', 'eval'])
+    ).toEqual([
+      'version',
+      'seed',
+      'output_dir',
+      'model',
+      'adapters',
+      'init_adapter',
+      'data',
+      'train',
+      'eval',
+      'checkpoints',
+    ])
     expect(text).toContain('betas: [0.9, 0.999]')
     expect(text).toContain('max_steps: null')
   })

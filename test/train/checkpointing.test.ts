@@ -120,6 +120,7 @@ describe('recomputing the layers', () => {
           learningRate: 1e-2,
           maxSteps: null,
           optimizer: {beta1: 0.9, beta2: 0.999, clipNorm: 1, epsilon: 1e-8, weightDecay: 0.1},
+          maxSkips: 0,
           recompute,
           schedule: {minRatio: 0, name: 'constant', warmup: 0},
           seed: 3,

@@ -1,7 +1,7 @@
 import {beforeAll, describe, expect, test} from '@jest/globals'
 import * as tf from '@tensorflow/tfjs-core'
-import {spawn} from 'node:child_process'
-import {readdir, readFile} from 'node:fs/promises'
+import {type ChildProcess, spawn} from 'node:child_process'
+import {readdir} from 'node:fs/promises'
 import path from 'node:path'
 import {InterruptedError} from '../../src/errors.js'
 import {readAdapter} from '../../src/peft/saved-adapter.js'
@@ -76,29 +76,66 @@ describe('a run that is told to stop', () => {
     expect(tf.memory().numTensors).toBe(0)
   })
 
-  test('by Ctrl+C leaves with 130, one JSON object and an adapter that loads', async () => {
-    const parts = {output: inWork('signal'), train: rows, training: ENDLESS}
-    const recipe = await writeRecipe(inWork('signal.yaml'), parts)
-    const args = [path.join(repository, 'bin', 'run.js'), 'train', recipe, '--device', 'cpu', '--json']
-    const child = spawn(process.execPath, args, {
-      cwd: repository,
-      killSignal: 'SIGKILL',
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 60_000,
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('by %s leaves with %d, one JSON object, an adapter that loads and a checkpoint', async (name, code) => {
+    const {child, ended} = await beginEndless(name)
+    child.kill(name)
+    const {stderr, stdout, ...result} = await ended
+    expect(result.code).toBe(code)
+    expect(stderr).toContain('Stopping after this batch')
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: {code: 'E_INTERRUPTED', exit: code, faults: [], hint: `mambatune resume ${inWork(name)}`},
     })
-    let [stdout, stderr] = ['', '']
-    child.stdout.on('data', (piece: Buffer) => void (stdout += piece.toString()))
-    child.stderr.on('data', (piece: Buffer) => {
-      const begun = stderr.includes('training ')
-      stderr += piece.toString()
-      if (!begun && stderr.includes('training ')) child.kill('SIGINT')
+    expect((await readAdapter(inWork(name, 'adapter'))).settings).toMatchObject([{method: 'lora', rank: 4}])
+    const {steps} = await readMetrics(inWork(name))
+    const last = `step-${String(steps.length).padStart(8, '0')}.safetensors`
+    expect(await readdir(inWork(name, 'checkpoints'))).toContain(last)
+    expect((await readdir(inWork(name))).filter((file) => file.startsWith('.'))).toEqual([])
+  })
+
+  test('keeps others out of its directory while it goes on', async () => {
+    const {child, ended} = await beginEndless('shared')
+    const second = await runCommand(['resume', inWork('shared'), '--json'])
+    expect(jsonOf(second, 4)).toMatchObject({
+      error: {message: `Another run is going on in ${inWork('shared')}: process ${child.pid}.`},
     })
-    const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
-    expect(code).toBe(130)
-    expect(stderr).toContain('Stopping after this step')
-    expect(JSON.parse(stdout)).toMatchObject({error: {code: 'E_INTERRUPTED', exit: 130, faults: []}})
-    expect((await readAdapter(inWork('signal', 'adapter'))).settings).toMatchObject([{method: 'lora', rank: 4}])
-    const lines = await readFile(inWork('signal', 'metrics.jsonl'), 'utf8')
-    expect(lines.endsWith('}\n')).toBe(true)
+    child.kill('SIGKILL')
+    await ended
+    // Its lock is stale now.
+    const {error} = jsonOf(await runCommand(['resume', inWork('shared'), '--set', 'seed=7', '--json']), 8)
+    expect(error).toMatchObject({code: 'E_MISMATCH', faults: [{where: 'seed'}]})
   })
 })
+
+interface Begun {
+  readonly child: ChildProcess
+  readonly ended: Promise<{code: number | null; stdout: string; stderr: string}>
+}
+
+/** A run of the built program that has done its first steps and does not end by itself. */
+async function beginEndless(name: string): Promise<Begun> {
+  const parts = {more: {checkpoints: {every: 1}}, output: inWork(name), train: rows, training: ENDLESS}
+  const recipe = await writeRecipe(inWork(`${name}.yaml`), parts)
+  const args = [path.join(repository, 'bin', 'run.js'), 'train', recipe, '--device', 'cpu', '--json']
+  const child = spawn(process.execPath, args, {
+    cwd: repository,
+    killSignal: 'SIGKILL',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 60_000,
+  })
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', (piece: Buffer) => void (stdout += piece.toString()))
+  const ended = new Promise<Awaited<Begun['ended']>>((resolve) => {
+    child.on('close', (code) => resolve({code, stderr, stdout}))
+  })
+  await new Promise<void>((resolve) => {
+    child.stderr.on('data', (piece: Buffer) => {
+      stderr += piece.toString()
+      if (stderr.includes('training ')) resolve()
+    })
+    child.on('close', () => resolve())
+  })
+  return {child, ended}
+}

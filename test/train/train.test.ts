@@ -7,7 +7,9 @@ import {setValues} from '../../src/ops/adamw/parameter-arena.js'
 import {AdapterSet} from '../../src/peft/adapter-set.js'
 import {collate} from '../../src/data/batches.js'
 import {batchLoss} from '../../src/train/batch-loss.js'
-import {type EvalEvent, type StepEvent, train, type TrainEvent, type TrainSettings} from '../../src/train/train.js'
+import {type EvalEvent, type StepEvent, type TrainEvent} from '../../src/train/events.js'
+import {train} from '../../src/train/train.js'
+import {type TrainSettings} from '../../src/train/training-run.js'
 import {difference} from '../support/close.js'
 import {bitFaultsOf, faultsOf} from '../support/compare.js'
 import {useBackend} from '../support/device.js'
@@ -30,6 +32,7 @@ const SETTINGS: TrainSettings = {
   learningRate: 1,
   maxSteps: null,
   optimizer: LINEAR,
+  maxSkips: 0,
   recompute: false,
   schedule: {minRatio: 0, name: 'constant', warmup: 0},
   seed: 3,

@@ -1,0 +1,80 @@
+import {Args, Flags} from '@oclif/core'
+import {BaseCommand} from '../cli/base-command.js'
+import {gpuMemoryFlag} from '../cli/device-flag.js'
+import {interruptSignal} from '../cli/interrupt.js'
+import {findModelAndTokenizer} from '../cli/locate-model.js'
+import {processes} from '../cli/processes.js'
+import {setFlag} from '../cli/set-flag.js'
+import {type TrainReport, trainReport, trainReportText} from '../cli/train-report.js'
+
+export default class Resume extends BaseCommand {
+  static override args = {
+    run: Args.string({
+      description: 'Output directory of the run; without it, the run in the folder runs that wrote last.',
+      required: false,
+    }),
+  }
+
+  static override description =
+    'Takes the newest checkpoint that is whole, and comes to the same adapter, byte for byte, as a run that never stopped. Settings that would change it are refused; --fork goes on with them in a new directory.'
+
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> runs/quickstart --set checkpoints.every=20',
+    '<%= config.bin %> <%= command.id %> runs/quickstart --fork runs/slower --set train.optimizer.learning_rate=1e-4',
+  ]
+
+  static override flags = {
+    device: Flags.option({
+      description: 'Where to compute, if not where the run began; another device needs --fork.',
+      options: ['auto', 'gpu', 'cpu', 'tensorflow'] as const,
+    })(),
+    'gpu-memory': gpuMemoryFlag,
+    fork: Flags.string({
+      description: 'New directory in which the run goes on; the old one stays as it is.',
+      helpValue: 'DIR',
+    }),
+    set: Flags.string({
+      description: 'Change a value of the recipe. May be given several times.',
+      ...setFlag,
+    }),
+  }
+
+  static override summary = 'Go on with a run that was stopped or killed.'
+
+  async run(): Promise<TrainReport> {
+    const {args, flags} = await this.parse(Resume)
+    const [{RunProgress}, {latestRun}, {resumeRun}] = await Promise.all([
+      import('../cli/run-progress.js'),
+      import('../recipe/latest-run.js'),
+      import('../recipe/resume-run.js'),
+    ])
+    const run = args.run ?? (await latestRun())
+    const reporter = await this.progress()
+    if (args.run === undefined) reporter.note(`the latest run is ${run}`)
+    const progress = new RunProgress(reporter)
+    const {dispose, signal} = interruptSignal()
+    try {
+      const summary = await resumeRun({
+        device: flags.device ?? null,
+        fork: flags.fork ?? null,
+        gpuMemory: flags['gpu-memory'] ?? null,
+        async locate({model: {base, tokenizer}}) {
+          const located = await findModelAndTokenizer(base, {tokenizer}, reporter)
+          return {model: located.directory, tokenizer: located.tokenizer}
+        },
+        overrides: flags.set ?? [],
+        processes,
+        report: (event) => progress.show(event),
+        run,
+        signal,
+      })
+      progress.finish()
+      const report = trainReport(summary)
+      for (const line of trainReportText(report, summary.base)) this.out(line)
+      return report
+    } finally {
+      dispose()
+    }
+  }
+}

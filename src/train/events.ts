@@ -1,0 +1,51 @@
+/** What training tells as it goes on. Names are those of metrics.jsonl, one line for each event. */
+import {type Evaluation} from './evaluate.js'
+
+/** One optimizer step. */
+export interface StepEvent {
+  readonly event: 'step'
+  readonly step: number
+  readonly epoch: number
+  /** Mean over the step's supervised tokens, in nats */
+  readonly loss: number
+  /** Global norm before clipping */
+  readonly grad_norm: number
+  readonly learning_rate: number
+  /** Tokens of this step, padding not counted */
+  readonly tokens: number
+  readonly supervised_tokens: number
+  readonly tokens_per_second: number
+  /** Seconds since training began, evaluations included */
+  readonly elapsed_s: number
+}
+
+export interface EvalEvent extends Evaluation {
+  readonly event: 'eval'
+  /** Steps taken before it */
+  readonly step: number
+  readonly elapsed_s: number
+}
+
+/** A step whose loss or gradient was not finite, and that therefore changed nothing. */
+export interface SkipEvent {
+  readonly event: 'skip'
+  readonly step: number
+  /** What was not finite: the loss, or the gradient of the first tensor concerned */
+  readonly reason: string
+  /** 'file:line' of every row of the step */
+  readonly rows: readonly string[]
+  /** Skipped steps so far, this one included */
+  readonly skipped: number
+}
+
+/** A loss far above those before it. The step was taken. */
+export interface SpikeEvent {
+  readonly event: 'spike'
+  readonly step: number
+  readonly loss: number
+  /** Running mean and standard deviation of the losses before it */
+  readonly mean: number
+  readonly deviation: number
+}
+
+export type TrainEvent = StepEvent | EvalEvent | SkipEvent | SpikeEvent
