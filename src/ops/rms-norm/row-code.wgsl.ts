@@ -14,7 +14,8 @@ export type Declared = Omit<BindingOptions, 'binding' | 'width'>
 export const input = (name: string, format: Format): Declared => ({format, name})
 export const output = (name: string, format: Format): Declared => ({format, name, output: true})
 
-const lanesOf = (columns: number): 1 | 4 => (columns % 4 === 0 ? 4 : 1)
+/** Numbers that are read and written at once */
+export const lanesOf = (columns: number): 1 | 4 => (columns % 4 === 0 ? 4 : 1)
 const groupsOf = (columns: number): number => columns / lanesOf(columns)
 
 function threadsOf(columns: number): number {
@@ -26,12 +27,21 @@ function threadsOf(columns: number): number {
 const partsOf = (columns: number): number[] =>
   Array.from({length: Math.ceil(groupsOf(columns) / threadsOf(columns))}, (_, index) => index)
 
-/** A whole shader. `sum` is the type of what sum_of_row adds; `body` begins with the invocation's number in `thread`. */
-export function code(columns: number, sum: 'f32' | 'vec2<f32>', declared: readonly Declared[], body: string): string {
+/**
+ * A whole shader. `sum` is the type of what sum_of_row adds; `body` begins with the invocation's number in `thread`, and finds
+ * whole numbers `more` among the parameters behind `rows`.
+ */
+export function code(
+  columns: number,
+  sum: 'f32' | 'vec2<f32>',
+  declared: readonly Declared[],
+  body: string,
+  more: readonly string[] = [],
+): string {
   const width = lanesOf(columns)
   const threads = threadsOf(columns)
   return [
-    parameters(['rows'], ['epsilon']),
+    parameters(['rows', ...more], ['epsilon']),
     ...declared.map((options, slot) => binding({...options, binding: slot, width})),
     `alias Numbers = ${width === 4 ? 'vec4<f32>' : 'f32'};`,
     `const GROUPS = ${groupsOf(columns)}u;`,
