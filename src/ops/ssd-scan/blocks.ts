@@ -27,24 +27,24 @@ export interface Blocks {
   /** Constants that an entry point begins with */
   readonly constants: string
   /** Workgroup memory for products with the given results; `kept` is the largest result that is kept as a factor. */
-  declare(areas: readonly Area[], kept: Area | null): string
+  readonly declare: (areas: readonly Area[], kept: Area | null) => string
   /** Begins a sum at zero. */
-  begin(result: string, area: Area): string
+  readonly begin: (result: string, area: Area) => string
   /** Adds a product over so many terms; the left factor may be what `keep` put aside. Ends without a barrier. */
-  multiply(result: string, area: Area, terms: number, left: Factor | 'kept', right: Factor): string
+  readonly multiply: (result: string, area: Area, terms: number, left: Factor | 'kept', right: Factor) => string
   /** Gives every invocation its slots, once all products are added. */
-  finish(result: string, area: Area): string
-  slots(area: Area): readonly number[]
-  each(area: Area, code: (slot: number) => string): string
+  readonly finish: (result: string, area: Area) => string
+  readonly slots: (area: Area) => readonly number[]
+  readonly each: (area: Area, code: (slot: number) => string) => string
   /** Puts a result, changed or not, aside as a left factor: its columns are the terms. */
-  keep(result: string, area: Area): string
+  readonly keep: (result: string, area: Area) => string
   /**
    * Statement that shows the slot's value to the others, with a barrier before and after; what was kept is lost, and so is
    * what is shown when a product begins.
    */
-  show(slot: number, value: string, area: Area): string
+  readonly show: (slot: number, value: string, area: Area) => string
   /** What was shown at a row and column */
-  shown(row: string, column: string, area: Area): string
+  readonly shown: (row: string, column: string, area: Area) => string
 }
 
 export const BARRIER = 'workgroupBarrier();'

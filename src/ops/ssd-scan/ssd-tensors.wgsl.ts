@@ -72,29 +72,22 @@ interface Fours {
 }
 
 function fours({at, format, inside, name, output, position, rest = 'end - column', whole}: Fours): Declaration {
-  const reads = whole
-    ? `return load_${name}((${at}) / 4u);`
+  const load = whole
+    ? `value = load_${name}((${at}) / 4u);`
     : `let at = ${at}; let rest = ${rest};
-  var value: vec4<f32>;
-  for (var i = 0u; i < min(4u, rest); i++) { value[i] = load_${name}(at + i); }
-  return value;`
-  const writes = whole
+    for (var i = 0u; i < min(4u, rest); i++) { value[i] = load_${name}(at + i); }`
+  const store = whole
     ? `store_${name}((${at}) / 4u, value);`
     : `let at = ${at}; let rest = ${rest};
-  for (var i = 0u; i < min(4u, rest); i++) { store_${name}(at + i, value[i]); }`
+    for (var i = 0u; i < min(4u, rest); i++) { store_${name}(at + i, value[i]); }`
+  const write = `fn write_${name}(${position}, value: vec4<f32>) { if (${inside}) { ${store} } }`
   return (slot) => `${binding({binding: slot, format, name, output, width: whole ? 4 : 1})}
 fn read_${name}(${position}) -> vec4<f32> {
-  if (!(${inside})) { return vec4<f32>(); }
-  ${reads}
+  var value: vec4<f32>;
+  if (${inside}) { ${load} }
+  return value;
 }
-${
-  output
-    ? `fn write_${name}(${position}, value: vec4<f32>) {
-  if (!(${inside})) { return; }
-  ${writes}
-}`
-    : ''
-}`
+${output ? write : ''}`
 }
 
 /** Single numbers, of any type that WGSL stores. */
