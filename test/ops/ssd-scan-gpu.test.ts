@@ -4,17 +4,25 @@ import {type ShaderHost} from '../../src/backend/gpu/launch.js'
 import {type DeviceFacts} from '../../src/backend/gpu/shader.js'
 import {defineFusion, type GpuDefinition} from '../../src/ops/operation.js'
 import {ssdScanOnGpu} from '../../src/ops/ssd-scan/ssd-scan.gpu.js'
+import {type Tolerance} from '../support/close.js'
 import {bitFaultsOf, type Faults, faultsOf} from '../support/compare.js'
 import {useBackend} from '../support/device.js'
 import {type Call, evaluate, valuesOf} from '../support/evaluate.js'
 import {describeGpu, useGpu} from '../support/gpu.js'
 import {F16, halved, roundedCotangent, roundedInputs, sliced} from '../support/stored.js'
+import {imitated} from './imitated-units.js'
 import {SSD_DIFFERENTIABLE, ssdInputs, type SsdLimits, ssdMeaning, type SsdSizes, UNLIMITED} from './ssd-meaning.js'
 
 /** The operation's shaders, on a device that has other `facts`. */
 function onGpu({groups, heads}: SsdSizes, limits: SsdLimits = UNLIMITED, facts: Partial<DeviceFacts> = {}): Call {
-  const changed = (host: ShaderHost): ShaderHost =>
-    Object.create(host, {facts: {value: {...host.facts, ...facts}}}) as ShaderHost
+  const changed = (host: ShaderHost): ShaderHost => {
+    const launch: ShaderHost['launch'] = ({shader, ...rest}) =>
+      host.launch({...rest, shader: {...shader, code: () => imitated(shader.code())}})
+    return Object.create(host, {
+      facts: {value: {...host.facts, ...facts}},
+      launch: {value: facts.matrixUnits ? launch : host.launch.bind(host)},
+    }) as ShaderHost
+  }
   const {gradient, value} = ssdScanOnGpu
   const gpu: GpuDefinition = {
     gradient: (dys, inputs, settings, host, saved, notes) =>
@@ -57,18 +65,25 @@ async function faultsFor(sizes: SsdSizes, {limits, only, call = onGpu(sizes, lim
 }
 
 /** The same in f16: numbers that f16 holds go in, stored as `store` leaves them. */
-async function faultsInHalf(sizes: SsdSizes, store: Call): Promise<Faults> {
+async function faultsInHalf(
+  sizes: SsdSizes,
+  store: Call,
+  {facts, tolerance = F16}: {facts?: Partial<DeviceFacts>; tolerance?: Tolerance} = {},
+): Promise<Faults> {
   const inputs = roundedInputs(ssdInputs(sizes))
   const wanted = wantedOf(sizes)
   await useBackend('cpu')
   const expected = await evaluate(meaningOf(sizes), inputs, wanted, roundedCotangent)
   await useGpu({precision: 'f16'})
   const call: Call = (tensors) => {
-    const {last, y} = onGpu(sizes)({...tensors, ...store(tensors)})
+    const {last, y} = onGpu(sizes, UNLIMITED, facts)({...tensors, ...store(tensors)})
     return {last, y: halved(y)}
   }
-  return faultsOf(await evaluate(call, inputs, wanted, roundedCotangent), expected, F16)
+  return faultsOf(await evaluate(call, inputs, wanted, roundedCotangent), expected, tolerance)
 }
+
+/** Factors and states are rounded to f16 several times, at 2⁻¹¹ each, before they meet in sums. */
+const IN_UNITS: Tolerance = {absolute: 2 ** -9, relative: 2 ** -9}
 
 const SMALL: SsdSizes = {batch: 2, groups: 2, heads: 4, length: 70, size: 8, states: 12}
 
@@ -122,6 +137,18 @@ describeGpu('the SSD scan on the GPU', () => {
     })
     expect(await faultsInHalf(sizes, all)).toEqual({})
     expect(await faultsInHalf(sizes, ({x}) => ({x: halved(x)}))).toEqual({})
+  })
+
+  test('has the layouts of matrix units right', async () => {
+    const sizes = {batch: 1, groups: 2, heads: 8, length: 70, size: 32, states: 32}
+    const all: Call = ({b, c, delta, x}) => ({
+      b: sliced(b, halved),
+      c: sliced(c, halved),
+      delta: sliced(delta, halved),
+      x: sliced(x, halved),
+    })
+    const facts = {matrixUnits: true, subgroupSize: 32, workgroupBytes: 49_152}
+    expect(await faultsInHalf(sizes, all, {facts, tolerance: IN_UNITS})).toEqual({})
   })
 
   test.each([1, 4])('decodes %i steps without chunks', async (length) => {

@@ -126,8 +126,9 @@ const each = (area: Area, code: (slot: number) => string): string =>
     .join('\n')
 
 export const matrixBlocks: Blocks = {
+  // Zero by a value of its own: in a loop, a variable that is declared without one keeps that of the round before in Dawn.
   begin: (result, area) =>
-    eachPiece(area, (i, j) => `var ${result}_sum_${i}_${j}: subgroup_matrix_result<f32, 16, 16>;`),
+    eachPiece(area, (i, j) => `var ${result}_sum_${i}_${j} = subgroup_matrix_result<f32, 16, 16>();`),
   constants: `let down = thread / ${SUBGROUP}u % ${SIDE}u;
   let across = thread / ${SUBGROUP * SIDE}u;`,
   declare(areas, kept) {
