@@ -10,6 +10,7 @@ import * as adamw from '../../src/ops/adamw/adamw.wgsl.js'
 import * as conv from '../../src/ops/causal-conv/causal-conv.wgsl.js'
 import {type ConvForm} from '../../src/ops/causal-conv/conv-code.wgsl.js'
 import {embeddingGradientShader} from '../../src/ops/embedding/embedding.wgsl.js'
+import * as gated from '../../src/ops/gated-rms-norm/gated-rms-norm.wgsl.js'
 import {gatherRowsShader} from '../../src/ops/gather-rows.wgsl.js'
 import {joinColumns} from '../../src/ops/join-columns.wgsl.js'
 import * as loss from '../../src/ops/linear-cross-entropy/linear-cross-entropy.wgsl.js'
@@ -20,6 +21,7 @@ import {scanMatrixSumsShader} from '../../src/ops/selective-scan/scan-matrix-sum
 import {scanBackwardShader} from '../../src/ops/selective-scan/selective-scan-backward.wgsl.js'
 import {scanForwardShader} from '../../src/ops/selective-scan/selective-scan-forward.wgsl.js'
 import {PRODUCT_SHADERS} from './product-shaders.js'
+import {SSD_SHADERS} from './ssd-shaders.js'
 import {combine, constant, type Entry, everywhere, fitted, FLOATS, formatsOf, pairwise} from './shader-variants.js'
 
 /** Columns that fill vectors of eight, of four, and none. */
@@ -164,6 +166,33 @@ const NORMS: readonly Entry[] = [
   ),
 ]
 
+const GATED_NORMS: readonly Entry[] = [
+  everywhere(
+    gated.gatedNormForwardShader,
+    overColumns((columns, formats) =>
+      combine({x: formats, y: formats, z: formats}).map(({x, y, z}): [gated.GatedNormForm, typeof y] => [
+        {columns, x, z},
+        y,
+      ]),
+    ),
+  ),
+  everywhere(
+    gated.gatedNormBackwardShader,
+    overColumns((columns, formats) =>
+      pairwise({columns: [columns], dy: formats, stored: formats, x: formats, z: formats}).map((form) => [form]),
+    ),
+  ),
+  everywhere(
+    gated.gatedNormWeightShader,
+    overColumns((columns, formats) =>
+      combine({dy: formats, x: formats, z: formats}).map(({dy, x, z}): [gated.GatedNormForm, typeof dy] => [
+        {columns, x, z},
+        dy,
+      ]),
+    ),
+  ),
+]
+
 const convForms: readonly ConvForm[] = overColumns((channels, formats) =>
   pairwise({bias: [true, false], channels: [channels], width: [2, 3, 4], window: [true, false], x: formats}),
 )
@@ -250,7 +279,9 @@ export const EVERY_SHADER: readonly Entry[] = [
   ...GENERIC,
   ...ROWS,
   ...NORMS,
+  ...GATED_NORMS,
   ...CONVOLUTIONS,
   ...SCANS,
   ...PRODUCT_SHADERS,
+  ...SSD_SHADERS,
 ]

@@ -3,7 +3,6 @@ import {gatedRmsNorm} from '../../src/ops/gated-rms-norm/gated-rms-norm.js'
 import {gatedRmsNormReference} from '../../src/ops/gated-rms-norm/gated-rms-norm.reference.js'
 import {ssdScan, type SsdInputs, type SsdSettings} from '../../src/ops/ssd-scan/ssd-scan.js'
 import {ssdScanReference} from '../../src/ops/ssd-scan/ssd-scan.reference.js'
-import {BACKENDS} from '../support/device.js'
 import {filled, type Named, normals, type Tensors, type Values} from '../support/values.js'
 import {normF64} from './f64-rms-norm.js'
 import {ssdScanF64} from './f64-ssd-scan.js'
@@ -16,7 +15,6 @@ export const UNLIMITED: SsdSettings['limit'] = [0, Infinity]
 export function ssd(heads: number, groups: number, limit = UNLIMITED): Subject {
   const settings = {groups, heads, limit}
   return {
-    backends: BACKENDS, // it has no shaders
     call: (tensors) => ({...ssdScan(toSsd(tensors), settings)}),
     differentiable: ['x', 'delta', 'a', 'b', 'c', 'd', 'h0'],
     exact: (inputs) => ssdScanF64(inputs, settings),

@@ -25,9 +25,9 @@ export const MODELS = [...PEFT_MODELS, 'falcon-mamba'] as const
 
 export const MAMBA2_MODELS = ['mamba2', 'mamba2-limit'] as const
 
-/** Each backend with each model that it runs: Mamba-2 has no shaders. */
+/** Each backend with each model. */
 export const BACKENDS_WITH_MODELS = EVERY_BACKEND.flatMap((backend) =>
-  [...MODELS, ...(backend === 'gpu' ? [] : MAMBA2_MODELS)].map((name) => [backend, name] as const),
+  [...MODELS, ...MAMBA2_MODELS].map((name) => [backend, name] as const),
 )
 
 export async function openGolden(name: string): Promise<GoldenModel> {

@@ -45,10 +45,9 @@ function peftName(name: string): string {
   return `base_model.model.backbone.${name.replace(/^adapters\.0\./, '')}.default.weight`
 }
 
-const DEVICES_WITH_MODELS = [
-  ...[...PEFT_MODELS, ...MAMBA2_MODELS].map((name) => ['cpu', name] as const),
-  ...(gpuAvailable ? PEFT_MODELS.map((name) => ['gpu', name] as const) : []),
-]
+const DEVICES_WITH_MODELS = ['cpu', ...(gpuAvailable ? ['gpu'] : [])].flatMap((device) =>
+  [...PEFT_MODELS, ...MAMBA2_MODELS].map((name) => [device, name] as const),
+)
 
 /** What the references adapt: transformers' Mamba-2 has no x_proj. */
 const targetsOf = (name: string): string[] => (name.startsWith('mamba2') ? ['in_proj'] : ['in_proj', 'x_proj'])

@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import {askKernel, launchKernel} from '../../backend/kernel-host.js'
 import {defineOperation, type Inputs, toTensors} from '../operation.js'
-import {rmsNorm} from '../rms-norm/rms-norm.js'
+import {gatedNormOnGpu} from './gated-rms-norm.gpu.js'
 
 /** Rows in a work item: fixed, so that the sum behind the weight's gradient has a fixed order. */
 const BLOCK = 32
@@ -48,9 +48,7 @@ const norm = defineOperation({
       z: () => dZ, // (…, E)
     }
   },
-  gpu({weight, x, z}, {epsilon}) {
-    return [rmsNorm(tf.mul(x, tf.mul(z, tf.sigmoid(z))), weight as tf.Tensor1D, epsilon as number)]
-  },
+  gpu: gatedNormOnGpu,
   name: 'MambaGatedRmsNorm',
   value(inputs, {epsilon}) {
     const {weight, x, z} = inputs

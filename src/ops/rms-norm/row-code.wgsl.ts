@@ -27,12 +27,21 @@ function threadsOf(columns: number): number {
 const partsOf = (columns: number): number[] =>
   Array.from({length: Math.ceil(groupsOf(columns) / threadsOf(columns))}, (_, index) => index)
 
-/** A whole shader. `sum` is the type of what sum_of_row adds; `body` begins with the invocation's number in `thread`. */
-export function code(columns: number, sum: 'f32' | 'vec2<f32>', declared: readonly Declared[], body: string): string {
+/**
+ * A whole shader. `sum` is the type of what sum_of_row adds; `body` begins with the invocation's number in `thread`, and finds
+ * whole numbers `more` among the parameters behind `rows`: where the rows of an input begin, if nothing else is said.
+ */
+export function code(
+  columns: number,
+  sum: 'f32' | 'vec2<f32>',
+  declared: readonly Declared[],
+  body: string,
+  more: readonly string[] = ['offset', 'stride'],
+): string {
   const width = lanesOf(columns)
   const threads = threadsOf(columns)
   return [
-    parameters(['rows', 'offset', 'stride'], ['epsilon']),
+    parameters(['rows', ...more], ['epsilon']),
     ...declared.map((options, slot) => binding({...options, binding: slot, width})),
     `alias Numbers = ${width === 4 ? 'vec4<f32>' : 'f32'};`,
     `const GROUPS = ${groupsOf(columns)}u;`,

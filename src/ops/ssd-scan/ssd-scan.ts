@@ -12,9 +12,9 @@
 import type * as tf from '@tensorflow/tfjs-core'
 import {backend as currentBackend, sum} from '@tensorflow/tfjs-core'
 import {askKernel, launchKernel} from '../../backend/kernel-host.js'
-import {DeviceError} from '../../errors.js'
 import {defineOperation, type Inputs, type Settings, toTensors} from '../operation.js'
 import {headParts} from './head-parts.js'
+import {ssdScanOnGpu} from './ssd-scan.gpu.js'
 
 export interface SsdInputs {
   /** (B, L, E) input after convolution and SiLU; E = H · P, head after head */
@@ -104,11 +104,7 @@ const scan = defineOperation({
       x: () => dX, // (B, L, E)
     }
   },
-  gpu() {
-    throw new DeviceError('Mamba-2 does not run on device gpu: its scan has no shaders yet.', {
-      hint: 'Use --device cpu.',
-    })
-  },
+  gpu: ssdScanOnGpu,
   name: 'MambaSsdScan',
   value(inputs, settings) {
     const {a, b, c, d, delta, x} = inputs

@@ -1,0 +1,64 @@
+/**
+ * Products of small blocks inside one workgroup, as the SSD scan is made of: what its shaders ask of the two ways to make
+ * them, f32 numbers in registers (plain-blocks.wgsl.ts) or matrix units (matrix-blocks.wgsl.ts).
+ *
+ * A result of rows × columns is divided among the invocations in `slots`: each is four neighbouring columns of a row, a
+ * vec4<f32> named `${result}_${slot}`. Code for each slot finds its first place in `row` and `column`.
+ */
+
+export interface Area {
+  readonly rows: number
+  readonly columns: number
+}
+
+/** A factor, read four numbers at a time; beyond its end the numbers have to be zeros. */
+export interface Factor {
+  /** Whether numbers that lie one after another are terms of one sum; otherwise they are rows or columns of the result. */
+  readonly along: boolean
+  /** vec4<f32> of line `line` from `at` on: lines are rows or columns if `along`, else terms */
+  readonly quad: (line: string, at: string) => string
+}
+
+export interface Blocks {
+  readonly name: string
+  readonly invocations: number
+  /** Directives before all else */
+  readonly enables: string
+  /** Constants that an entry point begins with */
+  readonly constants: string
+  /** Workgroup memory for products with the given results; `kept` is the largest result that is kept as a factor. */
+  readonly declare: (areas: readonly Area[], kept: Area | null) => string
+  /** Begins a sum at zero. */
+  readonly begin: (result: string, area: Area) => string
+  /** Adds a product over so many terms; the left factor may be what `keep` put aside. Ends without a barrier. */
+  readonly multiply: (result: string, area: Area, terms: number, left: Factor | 'kept', right: Factor) => string
+  /** Gives every invocation its slots, once all products are added. */
+  readonly finish: (result: string, area: Area) => string
+  readonly slots: (area: Area) => readonly number[]
+  readonly each: (area: Area, code: (slot: number) => string) => string
+  /** Puts a result, changed or not, aside as a left factor: its columns are the terms. */
+  readonly keep: (result: string, area: Area) => string
+  /**
+   * Statement that shows the slot's value to the others, with a barrier before and after; what was kept is lost, and so is
+   * what is shown when a product begins.
+   */
+  readonly show: (slot: number, value: string, area: Area) => string
+  /** What was shown at a row and column */
+  readonly shown: (row: string, column: string, area: Area) => string
+}
+
+export const BARRIER = 'workgroupBarrier();'
+
+/** One result as four lines of code: begin, products, finish. */
+export function product(
+  blocks: Blocks,
+  result: string,
+  area: Area,
+  ...products: readonly {readonly terms: number; readonly left: Factor | 'kept'; readonly right: Factor}[]
+): string {
+  return [
+    blocks.begin(result, area),
+    ...products.map(({left, right, terms}) => blocks.multiply(result, area, terms, left, right)),
+    blocks.finish(result, area),
+  ].join('\n')
+}

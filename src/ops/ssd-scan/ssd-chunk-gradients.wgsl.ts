@@ -1,0 +1,252 @@
+/**
+ * The gradients within chunks of the SSD scan. With s, S and G as in ssd-states.wgsl.ts and ssd-state-gradients.wgsl.ts, and
+ * e_rt = exp(s_t − s_r) for r ≤ t, else 0:
+ *
+ *   q_r  = exp(s_Q − s_r) G B_r + Σ_t e_rt (C_t · B_r) dy_t      dX_r = Δ_r q_r + D dy_r
+ *   M_rt = e_rt Δ_r (x_r · dy_t), summed over heads               what dB and dC need of this chunk
+ *   dΔ_t = x_t · q_t + A α_t,   α the gradient of Δ A:
+ *   α_t  = exp(s_Q) ⟨G, S⟩ + Σ_{u ≥ t} exp(s_u) dy_u · S C_u + Σ_{r < t} exp(s_Q − s_r) Δ_r x_r · G B_r
+ *          + Σ_{r < t ≤ u} M_ru (C_u · B_r)
+ *
+ * The last sum is made of the rows and columns of that matrix above its diagonal: Σ_{u ≥ t} (column u − row u). So α takes no
+ * product of three sizes, and the diagonal, the largest part where decay is strong, never enters a difference. Division as
+ * in ssd-outputs.wgsl.ts. dA and dD are asked for apart: `parameters` makes Σ Δ_t α_t and Σ x_t · dy_t of each chunk.
+ */
+import {type DeviceFacts, type Shader} from '../../backend/gpu/shader.js'
+import {type Area, BARRIER, product} from './blocks.js'
+import {planSsd, type SsdPlan, termsOf} from './ssd-plan.js'
+import {chunkOrigin, declareSteps, loadSteps} from './ssd-outputs.wgsl.js'
+import {type SsdGradientForm} from './ssd-state-gradients.wgsl.js'
+import {
+  array,
+  channelsAt,
+  chunkState,
+  constants,
+  entry,
+  inOrder,
+  keyOf,
+  ofChannels,
+  single,
+  states,
+  statesAt,
+  strided,
+} from './ssd-tensors.wgsl.js'
+import {stepSize} from './step-size.wgsl.js'
+
+export type SsdWanted = 'inputs' | 'parameters'
+
+/**
+ * x, b, c, dy, states, G, steps, through, then for `inputs` delta, a, d → dX (B, L, E), dDelta (B, L, H), M (B, chunks,
+ * groups of heads, Q, Q); for `parameters` → dA (B, chunks, H), dD (B, chunks, H)
+ */
+export function ssdChunkGradientsShader(form: SsdGradientForm, wanted: SsdWanted, facts: DeviceFacts): Shader {
+  const plan = planSsd(form, facts)
+  return {
+    code: () => chunkGradientsCode(form, wanted, plan),
+    key: keyOf(form, plan, wanted),
+    name: 'SSD scan, gradients within chunks',
+  }
+}
+
+function chunkGradientsCode(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan): string {
+  const {block, blocks, chunk, together} = plan
+  const square: Area = {columns: chunk, rows: chunk}
+  const tall: Area = {columns: block.rows, rows: chunk}
+  const inputs = wanted === 'inputs'
+  const scores = product(blocks, 'score', square, {
+    left: {along: true, quad: (r, n) => statesAt('b', r, n, form)},
+    right: {along: true, quad: (t, n) => statesAt('c', t, n, form)},
+    terms: termsOf(form.states),
+  })
+  return `${blocks.enables}
+${constants(plan)}
+${bindings(form, wanted, plan)}
+${blocks.declare([square, tall], square)}
+${declareSteps(plan)}
+var<workgroup> row_terms: array<f32, ${chunk * rowLine(tall)}>;
+var<workgroup> gains: array<f32, ${chunk}>;
+var<workgroup> passes: array<f32, ${chunk}>;
+${inputs ? stepSize(form) : ''}
+// exp(s_t − s_r) for r ≤ t, else 0, for four t
+fn decay(r: u32, t: u32) -> vec4<f32> {
+  let later = vec4<u32>(t, t + 1u, t + 2u, t + 3u);
+  let sum = vec4<f32>(sums[t], sums[t + 1u], sums[t + 2u], sums[t + 3u]);
+  return select(vec4<f32>(), exp(min(sum - sums[r], vec4<f32>())), later >= vec4<u32>(r));
+}
+fn beyond(r: u32, t: u32, value: vec4<f32>) -> vec4<f32> {
+  return select(vec4<f32>(), value, vec4<u32>(t, t + 1u, t + 2u, t + 3u) > vec4<u32>(r));
+}
+fn sum_of_row(row: u32) -> f32 {
+  var sum = 0.0;
+  for (var i = 0u; i < ${tall.columns / 4}u; i++) { sum += row_terms[row * ${rowLine(tall)}u + i]; }
+  return sum;
+}
+
+${entry(plan)}
+  ${chunkOrigin(form, plan)}
+  ${scores}
+  ${inputs ? empty('m', square, plan) : ''}
+  for (var head = first_head; head < first_head + ${together}u; head++) {
+    ${loadSteps(form, plan)}
+    let end = sums[${chunk - 1}];
+    // Of step \`thread\` of the chunk: see the sums above, in the order of their making
+    var gain = 0.0; var inner_pass = 0.0; var direct = 0.0;
+    ${withinChunk(form, wanted, plan, square)}
+    for (var first_p = 0u; first_p < ${form.size}u; first_p += ${block.rows}u) {
+      ${betweenChunks(form, plan, tall)}
+      ${inputs ? inputGradient(form, plan, square, tall) : ''}
+    }
+    ${finishSteps(form, wanted, plan)}
+  }
+  ${inputs ? storeMatrix(form, plan, square) : ''}
+}`
+}
+
+/** Numbers in a line of \`row_terms\`: one for each four columns, and one against bank conflicts */
+const rowLine = ({columns}: Area): number => columns / 4 + 1
+
+const empty = (name: string, area: Area, {blocks}: SsdPlan): string =>
+  blocks
+    .slots(area)
+    .map((slot) => `var ${name}_${slot} = vec4<f32>();`)
+    .join(' ')
+
+function bindings(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan): string {
+  const read = [
+    strided('x', form),
+    strided('b', form),
+    strided('c', form),
+    ofChannels('dy', form.dy, form),
+    states({format: plan.kept, name: 'states'}, form),
+    states({format: plan.kept, name: 'd_states'}, form),
+    array('steps', 'vec2<f32>'),
+    array('through'),
+  ]
+  if (wanted === 'parameters') return inOrder([...read, array('d_a', 'f32', true), array('d_d', 'f32', true)])
+  return inOrder([
+    ...read,
+    single('delta', form.delta),
+    array('a'),
+    array('d'),
+    ofChannels('d_x', form.stored, form, true),
+    array('d_delta', 'f32', true),
+    array('matrix', 'vec4<f32>', true),
+  ])
+}
+
+/** x · dy of all pairs of steps: M, and the sums of rows and columns above the diagonal. */
+function withinChunk(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan, square: Area): string {
+  const {blocks, chunk} = plan
+  const pairs = product(blocks, 'pair', square, {
+    left: {along: true, quad: (r, p) => channelsAt('x', r, p, form)},
+    right: {along: true, quad: (t, p) => channelsAt('dy', t, p, form)},
+    terms: termsOf(form.size),
+  })
+  const one = (slot: number): string => `let part = pair_${slot} * decay(row, column) * sizes[row];
+    ${wanted === 'inputs' ? `m_${slot} += part;` : `if (column <= row && row < column + 4u) { passes[row] = pair_${slot}[row - column]; }`}
+    ${blocks.show(slot, `beyond(row, column, part * score_${slot})`, square)}`
+  return `${pairs}
+    ${BARRIER}
+    ${blocks.each(square, one)}
+    ${BARRIER}
+    if (thread < ${chunk}u) {
+      for (var i = 0u; i < ${chunk}u; i++) {
+        gain += ${blocks.shown('i', 'thread', square)} - ${blocks.shown('thread', 'i', square)};
+      }
+      ${wanted === 'parameters' ? 'direct = passes[thread];' : ''}
+    }`
+}
+
+/** What comes from the state before the chunk, and what goes to the one behind it. */
+function betweenChunks(form: SsdGradientForm, plan: SsdPlan, tall: Area): string {
+  const {blocks} = plan
+  const matrix = (name: string) => (p: string, n: string) => `read_${name}(${chunkState(form)}, first_p + ${p}, ${n})`
+  const inner = product(blocks, 'inner', tall, {
+    left: {along: true, quad: (r, n) => `exp(end - sums[${r}]) * ${statesAt('b', r, n, form)}`},
+    right: {along: true, quad: matrix('d_states')},
+    terms: termsOf(form.states),
+  })
+  const outer = product(blocks, 'outer', tall, {
+    left: {along: true, quad: (t, n) => `exp(sums[${t}]) * ${statesAt('c', t, n, form)}`},
+    right: {along: true, quad: matrix('states')},
+    terms: termsOf(form.states),
+  })
+  return `${inner}
+      ${rowDots('x', 'inner', 'inner_pass', form, plan, tall)}
+      { ${outer}
+      ${rowDots('dy', 'outer', 'gain', form, plan, tall)} }`
+}
+
+/** Adds the products of each row of a result with the same row of x or dy to `to`. */
+function rowDots(name: string, result: string, to: string, form: SsdGradientForm, plan: SsdPlan, tall: Area): string {
+  const {blocks, chunk} = plan
+  const dot = (slot: number): string =>
+    `row_terms[row * ${rowLine(tall)}u + column / 4u] = dot(${result}_${slot}, ${channelsAt(name, 'row', 'first_p + column', form)});`
+  return `${blocks.each(tall, dot)}
+      ${BARRIER}
+      if (thread < ${chunk}u) { ${to} += sum_of_row(thread); }`
+}
+
+function inputGradient(form: SsdGradientForm, plan: SsdPlan, square: Area, tall: Area): string {
+  const {blocks, chunk} = plan
+  const {size} = form
+  const own = product(blocks, 'own', tall, {
+    left: 'kept',
+    right: {along: false, quad: (t, p) => channelsAt('dy', t, `first_p + ${p}`, form)},
+    terms: chunk,
+  })
+  const store = (slot: number): string => `inner_${slot} += own_${slot};
+      let skip = d[head] * ${channelsAt('dy', 'row', 'first_p + column', form)};
+      write_d_x(sequence, first + row, head * ${size}u + first_p + column, (head + 1u) * ${size}u, sizes[row] * inner_${slot} + skip);`
+  return `${empty('weighted', square, plan)}
+      ${blocks.each(square, (slot) => `weighted_${slot} = score_${slot} * decay(row, column);`)}
+      ${blocks.keep('weighted', square)}
+      ${own}
+      ${blocks.each(tall, store)}
+      ${rowDots('x', 'inner', 'direct', form, plan, tall)}`
+}
+
+/** α of every step, and what follows from it. */
+function finishSteps({heads}: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan): string {
+  const {across, chunk, down} = plan
+  const place = `(sequence * chunk_count() + chunk) * ${heads}u + head`
+  const alpha = `var alpha = 0.0;
+      for (var i = 0u; i < ${across * down}u; i++) { alpha += through[(${place}) * ${across * down}u + i]; }
+      for (var i = thread; i < ${chunk}u; i++) { alpha += gains[i]; }
+      for (var i = 0u; i < thread; i++) { alpha += passes[i]; }`
+  const shared = `${BARRIER}
+    if (thread < ${chunk}u) {
+      gains[thread] = gain;
+      passes[thread] = inner_pass * sizes[thread];
+    }
+    ${BARRIER}`
+  if (wanted === 'inputs') {
+    return `${shared}
+    if (thread < ${chunk}u && first + thread < params.length) {
+      ${alpha}
+      let row = sequence * params.length + first + thread;
+      let slope = step_slope(load_delta(params.delta_offset + row * params.delta_stride + head));
+      d_delta[row * ${heads}u + head] = (direct + a[head] * alpha) * slope;
+    }`
+  }
+  return `${shared}
+    if (thread < ${chunk}u) {
+      ${alpha}
+      row_terms[thread] = sizes[thread] * alpha;
+      row_terms[thread + ${chunk}u] = direct;
+    }
+    ${BARRIER}
+    if (thread == 0u) {
+      var of_a = 0.0; var of_d = 0.0;
+      for (var i = 0u; i < ${chunk}u; i++) { of_a += row_terms[i]; of_d += row_terms[i + ${chunk}u]; }
+      d_a[${place}] = of_a;
+      d_d[${place}] = of_d;
+    }`
+}
+
+const storeMatrix = ({heads}: SsdGradientForm, {blocks, chunk, together}: SsdPlan, square: Area): string =>
+  blocks.each(
+    square,
+    (slot) => `let at = ((sequence * chunk_count() + chunk) * ${heads / together}u + group.y) * ${chunk}u + row;
+    matrix[(at * ${chunk}u + column) / 4u] = m_${slot};`,
+  )

@@ -1,0 +1,128 @@
+/**
+ * dB or dC of the SSD scan, summed over the heads of a group. With M of ssd-chunk-gradients.wgsl.ts:
+ *
+ *   dB_r = Σ_heads exp(s_Q − s_r) Δ_r Gᵀ x_r + Σ_t M_rt C_t
+ *   dC_t = Σ_heads exp(s_t) Sᵀ dy_t + Σ_r M_rt B_r
+ *
+ * The sum over heads is one over the terms of a product: of E / G channels, and Q more for M. A workgroup takes a chunk and a
+ * block of states: 32 × 512 steps make 512 workgroups for each of dB and dC, 4 × 2048 steps 256.
+ */
+import {type DeviceFacts, type Grid, type Shader} from '../../backend/gpu/shader.js'
+import {type Area} from './blocks.js'
+import {planSsd, type SsdPlan} from './ssd-plan.js'
+import {type SsdGradientForm} from './ssd-state-gradients.wgsl.js'
+import {
+  array,
+  channelsAt,
+  chunkState,
+  constants,
+  entry,
+  inOrder,
+  keyOf,
+  ofChannels,
+  rows,
+  states,
+  statesAt,
+  stepAt,
+  strided,
+} from './ssd-tensors.wgsl.js'
+
+export interface SsdMatrixForm extends SsdGradientForm {
+  readonly of: 'b' | 'c'
+  readonly output: 'f16' | 'f32'
+}
+
+/** of b: x, c, G, steps, M → dB (B, L, G·N); of c: dy, b, states, steps, M → dC (B, L, G·N) */
+export function ssdMatrixGradientShader(form: SsdMatrixForm, facts: DeviceFacts): Shader {
+  const plan = planSsd(form, facts)
+  return {
+    code: () => matrixGradientCode(form, plan),
+    key: keyOf(form, plan),
+    name: `SSD scan, gradient of ${form.of === 'b' ? 'B' : 'C'}`,
+  }
+}
+
+export function ssdMatrixGradientGrid({groups}: SsdMatrixForm, {across}: SsdPlan, chunks: number, batch: number): Grid {
+  return [chunks, across * groups, batch]
+}
+
+function matrixGradientCode(form: SsdMatrixForm, plan: SsdPlan): string {
+  const {across, block, blocks, chunk} = plan
+  const {groups, heads, of, output, size} = form
+  const area: Area = {columns: block.columns, rows: chunk}
+  const [matrix, channels, other] = of === 'b' ? (['d_states', 'x', 'c'] as const) : (['states', 'dy', 'b'] as const)
+  const perGroup = heads / groups
+  const write = (slot: number): string =>
+    `write_gradient(sequence, first + row, channel_group * ${form.states}u + first_n + column, (channel_group + 1u) * ${form.states}u, sum_${slot});`
+  return `${blocks.enables}
+${constants(plan)}
+${inOrder([
+  channels === 'x' ? strided('x', form) : ofChannels('dy', form.dy, form),
+  strided(other, form),
+  states({format: plan.kept, name: matrix}, form),
+  array('steps', 'vec2<f32>'),
+  array('matrix', 'vec4<f32>'),
+  rows({
+    columns: groups * form.states,
+    format: output,
+    name: 'gradient',
+    output: true,
+    whole: form.states % 4 === 0,
+  }),
+])}
+${blocks.declare([area], null)}
+${weight(form, plan)}
+${summedMatrix(form, plan)}
+
+${entry(plan)}
+  let chunk = group.x;
+  let first = chunk * ${chunk}u;
+  let channel_group = group.y / ${across}u;
+  let first_n = group.y % ${across}u * ${block.columns}u;
+  ${blocks.begin('sum', area)}
+  for (var head = channel_group * ${perGroup}u; head < (channel_group + 1u) * ${perGroup}u; head++) {
+    for (var first_p = 0u; first_p < ${size}u; first_p += ${block.rows}u) {
+      ${blocks.multiply(
+        'sum',
+        area,
+        block.rows,
+        {
+          along: true,
+          quad: (t, p) => `weight(sequence, chunk, head, ${t}) * ${channelsAt(channels, t, `first_p + ${p}`, form)}`,
+        },
+        {along: false, quad: (p, n) => `read_${matrix}(${chunkState(form)}, first_p + ${p}, first_n + ${n})`},
+      )}
+    }
+  }
+  ${blocks.multiply(
+    'sum',
+    area,
+    chunk,
+    {along: of === 'b', quad: (line, at) => `summed_matrix(sequence, chunk, channel_group, ${line}, ${at})`},
+    {along: false, quad: (t, n) => statesAt(other, t, `first_n + ${n}`, form)},
+  )}
+  ${blocks.finish('sum', area)}
+  ${blocks.each(area, write)}
+}`
+}
+
+/** The factor of a row of x or dy */
+function weight(form: SsdMatrixForm, plan: SsdPlan): string {
+  const at = (t: string): string => `steps[${stepAt(t, form, plan)}]`
+  const value = form.of === 'b' ? `step.x * exp(${at(`${plan.chunk - 1}u`)}.y - step.y)` : 'exp(step.y)'
+  return `fn weight(sequence: u32, chunk: u32, head: u32, t: u32) -> f32 {
+  let step = ${at('t')};
+  return ${value};
+}`
+}
+
+/** M of all heads of a group */
+function summedMatrix({groups, heads}: SsdMatrixForm, {chunk, together}: SsdPlan): string {
+  const parts = heads / groups / together
+  return `fn summed_matrix(sequence: u32, chunk: u32, channel_group: u32, line: u32, at: u32) -> vec4<f32> {
+  let start = (sequence * chunk_count() + chunk) * ${heads / together}u + channel_group * ${parts}u;
+  var sum: vec4<f32>;
+  for (var i = start; i < start + ${parts}u; i++) { sum += matrix[((i * ${chunk}u + line) * ${chunk}u + at) / 4u]; }
+  return sum;
+}`
+}

@@ -1,0 +1,131 @@
+/**
+ * y of the SSD scan, from the states before the chunks (Dao and Gu, section 6, steps 1 and 4). With s and S as in
+ * ssd-states.wgsl.ts:
+ *
+ *   y_t = Σ_{r ≤ t} exp(s_t − s_r) Δ_r (C_t · B_r) x_r + exp(s_t) S C_t + D x_t
+ *
+ * A workgroup takes a chunk and a few heads of one group, which share C Bᵀ; it stays in registers meanwhile.
+ */
+import {type DeviceFacts, type Grid, type Shader} from '../../backend/gpu/shader.js'
+import {type Area, BARRIER, product} from './blocks.js'
+import {planSsd, type SsdForm, type SsdPlan, termsOf} from './ssd-plan.js'
+import {
+  array,
+  channelsAt,
+  chunkState,
+  constants,
+  entry,
+  groupOf,
+  inOrder,
+  keyOf,
+  ofChannels,
+  states,
+  statesAt,
+  stepAt,
+  strided,
+} from './ssd-tensors.wgsl.js'
+
+/** x, b, c, d, states, steps → y (B, L, E) */
+export function ssdOutputsShader(form: SsdForm, facts: DeviceFacts): Shader {
+  const plan = planSsd(form, facts)
+  return {
+    code: () => outputsCode(form, plan),
+    key: keyOf(form, plan),
+    name: 'SSD scan, outputs',
+  }
+}
+
+/** Also the grid of the gradients within chunks. */
+export function ssdChunksGrid({heads}: SsdForm, {together}: SsdPlan, chunks: number, batch: number): Grid {
+  return [chunks, heads / together, batch]
+}
+
+/** A workgroup's chunk and heads. */
+export const chunkOrigin = (form: SsdForm, {chunk, together}: SsdPlan): string => `let chunk = group.x;
+  let first = chunk * ${chunk}u;
+  let first_head = group.y * ${together}u;
+  let channel_group = ${groupOf(form).replace('head', 'first_head')};`
+
+/** Δ and s of a head's chunk in workgroup memory. */
+export const loadSteps = (form: SsdForm, plan: SsdPlan): string => `${BARRIER}
+    if (thread < ${plan.chunk}u) {
+      let step = steps[${stepAt('thread', form, plan)}];
+      sizes[thread] = step.x;
+      sums[thread] = step.y;
+    }
+    ${BARRIER}`
+
+export const declareSteps = ({chunk}: SsdPlan): string => `var<workgroup> sizes: array<f32, ${chunk}>;
+var<workgroup> sums: array<f32, ${chunk}>;`
+
+function outputsCode(form: SsdForm, plan: SsdPlan): string {
+  const {block, blocks, chunk, together} = plan
+  const {each} = blocks
+  const square: Area = {columns: chunk, rows: chunk}
+  const result: Area = {columns: block.rows, rows: chunk}
+  const scores = product(blocks, 'score', square, {
+    left: {along: true, quad: (t, n) => statesAt('c', t, n, form)},
+    right: {along: true, quad: (r, n) => statesAt('b', r, n, form)},
+    terms: termsOf(form.states),
+  })
+  const value = product(
+    blocks,
+    'y',
+    result,
+    {
+      left: 'kept',
+      right: {along: false, quad: (r, p) => channelsAt('x', r, `first_p + ${p}`, form)},
+      terms: chunk,
+    },
+    {
+      left: {along: true, quad: (t, n) => `exp(sums[${t}]) * ${statesAt('c', t, n, form)}`},
+      right: {along: true, quad: (p, n) => `read_states(${chunkState(form)}, first_p + ${p}, ${n})`},
+      terms: termsOf(form.states),
+    },
+  )
+  const weigh = (slot: number): string => {
+    const lanes = [0, 1, 2, 3].map((lane) => weight('row', `column + ${lane}u`))
+    return `weighted_${slot} = score_${slot} * vec4<f32>(${lanes.join(', ')});`
+  }
+  return `${blocks.enables}
+${constants(plan)}
+${inOrder([
+  strided('x', form),
+  strided('b', form),
+  strided('c', form),
+  array('d'),
+  states({format: plan.kept, name: 'states'}, form),
+  array('steps', 'vec2<f32>'),
+  ofChannels('y', form.stored, form, true),
+])}
+${blocks.declare([square, result], square)}
+${declareSteps(plan)}
+// exp(s_t − s_r) Δ_r for r ≤ t, else 0
+fn weight(t: u32, r: u32) -> f32 { return select(0.0, exp(min(sums[t] - sums[r], 0.0)) * sizes[r], r <= t); }
+
+${entry(plan)}
+  ${chunkOrigin(form, plan)}
+  ${scores}
+  for (var head = first_head; head < first_head + ${together}u; head++) {
+    ${loadSteps(form, plan)}
+    ${blocks
+      .slots(square)
+      .map((slot) => `var weighted_${slot} = vec4<f32>();`)
+      .join(' ')}
+    ${each(square, weigh)}
+    ${blocks.keep('weighted', square)}
+    for (var first_p = 0u; first_p < ${form.size}u; first_p += ${block.rows}u) {
+      ${value}
+      ${each(result, (slot) => storeOutput(slot, form))}
+    }
+  }
+}`
+}
+
+const weight = (t: string, r: string): string => `weight(${t}, ${r})`
+
+function storeOutput(slot: number, form: SsdForm): string {
+  const {size} = form
+  const skip = `d[head] * ${channelsAt('x', 'row', 'first_p + column', form)}`
+  return `write_y(sequence, first + row, head * ${size}u + first_p + column, (head + 1u) * ${size}u, y_${slot} + ${skip});`
+}
