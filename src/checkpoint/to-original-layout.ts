@@ -4,7 +4,7 @@
  */
 import {type Fault} from '../errors.js'
 import {quoted} from './file-faults.js'
-import {type JsonObject} from './json-file.js'
+import {isObject, type JsonObject} from './json-file.js'
 import {EMBEDDING, HEAD, ORIGINAL_EMBEDDING} from './original-layout.js'
 
 /** What their padded vocabulary is a multiple of by default. */
@@ -89,6 +89,10 @@ function limitsOf(kind: 'mamba' | 'mamba2', full: JsonObject): string[] {
   }
 
   if (own !== inner) faults.push(`there are ${own} channels; the original program has expand · d_model, ${inner}`)
+  if (kind === 'mamba2' && limitsIn(full) === null) {
+    faults.push(`time_step_limit is ${quoted(full.time_step_limit)}, expected two numbers`)
+  }
+
   if (kind === 'mamba2' && full.rms_norm !== true) faults.push(`rms_norm is ${quoted(full.rms_norm)}, expected true`)
   return faults
 }
@@ -101,9 +105,16 @@ function firstMamba(full: JsonObject, hidden: number): JsonObject {
 
 function secondMamba(full: JsonObject): JsonObject {
   const own = {chunk_size: full.chunk_size, headdim: full.head_dim, ngroups: full.n_groups}
-  const [low, high] = (full.time_step_limit as readonly number[] | undefined) ?? [0, Infinity]
+  const [low, high] = limitsIn(full) ?? [0, Infinity]
   const limit = low === 0 && high === Infinity ? {} : {dt_limit: [low, high]}
   return {layer: 'Mamba2', ...unusual('mamba2', {...shared(full), ...own}), ...limit}
+}
+
+/** Two numbers; transformers 5 writes Infinity as {"__float__": "Infinity"}. Null for anything else. */
+function limitsIn({time_step_limit: limits = [0, Infinity]}: JsonObject): readonly number[] | null {
+  if (!Array.isArray(limits) || limits.length !== 2) return null
+  const numbers = limits.map((limit: unknown) => (isObject(limit) ? Number(limit.__float__) : limit))
+  return numbers.every((limit) => typeof limit === 'number' && !Number.isNaN(limit)) ? (numbers as number[]) : null
 }
 
 function shared(full: JsonObject): JsonObject {

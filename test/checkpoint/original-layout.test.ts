@@ -96,6 +96,26 @@ describe('a config in the original layout', () => {
     expect(translated(back.config).config).toEqual(there)
   })
 
+  test.each([
+    [[0, {__float__: 'Infinity'}], undefined],
+    [undefined, undefined],
+    [
+      [0.01, {__float__: 'Infinity'}],
+      [0.01, Infinity],
+    ],
+    [
+      [0, 2],
+      [0, 2],
+    ],
+  ])('of Mamba-2 has the limits %j of transformers as %j', (limits, expected) => {
+    const {config} = translated(SECOND)
+    const back = toOriginalConfig({...config, ...(limits && {time_step_limit: limits})}, 'config.json')
+    expect(back.faults).toEqual([])
+    expect(back.config.ssm_cfg).toEqual({layer: 'Mamba2', ...(expected && {dt_limit: expected})})
+    const wrong = toOriginalConfig({...config, time_step_limit: [0, 'much']}, 'config.json')
+    expect(wrong.faults[0].message).toContain('time_step_limit is [0,"much"], expected two numbers')
+  })
+
   test('is refused for what is not computed here, all of it at once', () => {
     const config = {
       ...FIRST,

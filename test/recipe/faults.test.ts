@@ -103,7 +103,7 @@ describe('a missing key', () => {
       'r.yaml:1:1  data.train: required but missing',
       'r.yaml:2:1  model.base: required but missing',
     ])
-    expect(faults[3]).toContain('Directory of the pretrained model')
+    expect(faults[3]).toContain('The pretrained model: a directory')
   })
 })
 
