@@ -187,18 +187,21 @@ describe('a model written in a layout', () => {
     })
   })
 
-  test.each(['mamba1', 'mamba1-untied-bias'])('from that of Hugging Face and back: %s', async (name) => {
-    await inScratch(async (scratch) => {
-      const [original, hf] = ['original', 'hf'].map((part) => path.join(scratch, part))
-      await exportModel({layout: 'original', model: goldenPath(name), out: original})
-      const {layout} = await openModelDirectory(original)
-      expect(layout).toBe('original')
-      await exportModel({layout: 'hf', model: original, out: hf})
-      expect(await stored(path.join(hf, 'model.safetensors'))).toEqual(
-        await stored(goldenPath(name, 'model.safetensors')),
-      )
-    })
-  })
+  test.each(['mamba1', 'mamba1-untied-bias', 'mamba2', 'mamba2-limit'])(
+    'from that of Hugging Face and back: %s',
+    async (name) => {
+      await inScratch(async (scratch) => {
+        const [original, hf] = ['original', 'hf'].map((part) => path.join(scratch, part))
+        await exportModel({layout: 'original', model: goldenPath(name), out: original})
+        const {layout} = await openModelDirectory(original)
+        expect(layout).toBe('original')
+        await exportModel({layout: 'hf', model: original, out: hf})
+        expect(await stored(path.join(hf, 'model.safetensors'))).toEqual(
+          await stored(goldenPath(name, 'model.safetensors')),
+        )
+      })
+    },
+  )
 
   test('that cannot hold it is refused, and nothing is written', async () => {
     await inScratch(async (scratch) => {
