@@ -16,6 +16,7 @@ import {joinColumns} from '../../src/ops/join-columns.wgsl.js'
 import * as loss from '../../src/ops/linear-cross-entropy/linear-cross-entropy.wgsl.js'
 import {mostProbableShader} from '../../src/ops/most-probable/most-probable.wgsl.js'
 import * as norm from '../../src/ops/rms-norm/rms-norm.wgsl.js'
+import {scanCarriesShader} from '../../src/ops/selective-scan/scan-carries.wgsl.js'
 import {type ScanForm} from '../../src/ops/selective-scan/scan-form.wgsl.js'
 import {scanMatrixSumsShader} from '../../src/ops/selective-scan/scan-matrix-sums.wgsl.js'
 import {scanBackwardShader} from '../../src/ops/selective-scan/selective-scan-backward.wgsl.js'
@@ -221,6 +222,7 @@ interface ScanVariant {
   readonly form: ScanForm
   readonly recording: boolean
   readonly dLast: 'f32' | null
+  readonly divided: boolean
   readonly wanted: 'inputs' | 'parameters'
 }
 
@@ -236,13 +238,15 @@ const scanVariants: readonly ScanVariant[] = SCAN_SIZES.flatMap(({channels, stat
   pairwise({
     batch: [1, 8],
     dLast: [null, 'f32'],
+    divided: [true, false],
     format: formatsOf(channels),
     h0: [null, 'f32'],
     matrices: formatsOf(states),
     recording: [true, false],
     wanted: ['inputs', 'parameters'],
-  }).map(({batch, dLast, format, h0, matrices, recording, wanted}) => ({
+  }).map(({batch, dLast, divided, format, h0, matrices, recording, wanted}) => ({
     dLast,
+    divided,
     form: {
       b: matrices,
       batch,
@@ -263,8 +267,9 @@ const scanVariants: readonly ScanVariant[] = SCAN_SIZES.flatMap(({channels, stat
 const SCANS: readonly Entry[] = [
   fitted(scanForwardShader, (facts) => scanVariants.map(({form, recording}) => [form, recording, facts])),
   fitted(scanBackwardShader, (facts) =>
-    scanVariants.map(({dLast, form, wanted}) => [{...form, dLast, dy: form.stored, wanted}, facts]),
+    scanVariants.map(({dLast, divided, form, wanted}) => [{...form, dLast, divided, dy: form.stored, wanted}, facts]),
   ),
+  fitted(scanCarriesShader, (facts) => scanVariants.map(({dLast, form}) => [{...form, dLast, dy: form.stored}, facts])),
   everywhere(
     scanMatrixSumsShader,
     combine({groups: [1, 24], states: [1, 5, 16, 64]}).map(({groups, states}) => [

@@ -1,9 +1,10 @@
 /** The selective scan on the GPU: sizes at which its tiles end, the ways to divide it, and how its inputs may be stored. */
-import {expect, test} from '@jest/globals'
+import {describe, expect, test} from '@jest/globals'
 import {type ShaderHost} from '../../src/backend/gpu/launch.js'
 import {type DeviceFacts} from '../../src/backend/gpu/shader.js'
 import {defineFusion, type GpuDefinition} from '../../src/ops/operation.js'
 import {planScan, type ScanTuning} from '../../src/ops/selective-scan/scan-plan.js'
+import {segmentsOf} from '../../src/ops/selective-scan/scan-segments.js'
 import {scanDivided} from '../../src/ops/selective-scan/selective-scan.gpu.js'
 import {bitFaultsOf, type Faults, faultsOf, prefixed} from '../support/compare.js'
 import {useBackend} from '../support/device.js'
@@ -11,6 +12,7 @@ import {type Call, evaluate} from '../support/evaluate.js'
 import {describeGpu, useGpu} from '../support/gpu.js'
 import {F16, halved, roundedCotangent, roundedInputs, sliced} from '../support/stored.js'
 import {type Tensors} from '../support/values.js'
+import {DEVICES} from './shader-variants.js'
 import {wantedOf} from './subject.js'
 import {scan, scanInputs, type ScanSizes} from './subjects.js'
 
@@ -34,7 +36,12 @@ async function faultsFor(shape: Shape, call: Call = scan.call, lengths: readonly
 }
 
 /** The same in f16: numbers that f16 holds go in, stored as `store` leaves them. */
-async function faultsInHalf(shape: Shape, store: Call, lengths: readonly number[]): Promise<Faults> {
+async function faultsInHalf(
+  shape: Shape,
+  store: Call,
+  lengths: readonly number[],
+  scanned: Call = scan.call,
+): Promise<Faults> {
   const faults: Faults = {}
   for (const length of lengths) {
     const inputs = roundedInputs(scanInputs({...shape, length}))
@@ -43,7 +50,7 @@ async function faultsInHalf(shape: Shape, store: Call, lengths: readonly number[
     const expected = await evaluate(scan.meaning, inputs, wanted, roundedCotangent)
     await useGpu({precision: 'f16'})
     const call: Call = (tensors) => {
-      const {last, y} = scan.call({...tensors, ...store(tensors)})
+      const {last, y} = scanned({...tensors, ...store(tensors)})
       return {last, y: halved(y)}
     }
     const results = await evaluate(call, inputs, wanted, roundedCotangent)
@@ -70,6 +77,36 @@ function divided(tuning: ScanTuning | undefined, facts: Partial<DeviceFacts> = {
 }
 
 const TUNING: ScanTuning = {backwardTile: 8, channelsPerLane: 2, forwardTile: 16, interval: 8, lanes: 64}
+
+const SMALL: ScanTuning = {backwardTile: 4, channelsPerLane: 1, forwardTile: 4, interval: 8, lanes: 32}
+
+describe('the steps of the gradient', () => {
+  const facts = DEVICES['subgroups of 32']
+  const plan = planScan('backward', {channels: 1536, states: 16}, facts)
+
+  test.each([
+    ['few workgroups', {batch: 4, length: 2048}, {count: 2, intervals: 128}],
+    ['hardly any workgroups', {batch: 1, length: 2048}, {count: 4, intervals: 64}],
+    ['enough workgroups', {batch: 8, length: 2048}, {count: 1, intervals: 256}],
+    ['steps for two segments', {batch: 1, length: 767}, {count: 2, intervals: 48}],
+    ['few steps', {batch: 1, length: 511}, {count: 1, intervals: 64}],
+  ])('are divided as the device has use for: %s', (_, work, segments) => {
+    expect(segmentsOf(work, plan, facts)).toEqual(segments)
+  })
+
+  test('stay together on processors', () => {
+    expect(segmentsOf({batch: 1, length: 2048}, plan, DEVICES['subgroups of 8']).count).toBe(1)
+  })
+
+  test.each([
+    [1, {count: 1, intervals: 1}],
+    [17, {count: 3, intervals: 1}],
+    [33, {count: 3, intervals: 2}],
+    [25, {count: 2, intervals: 2}],
+  ])('make no empty segment of %i', (length, segments) => {
+    expect(segmentsOf({batch: 1, length}, plan, facts, {...SMALL, segments: 3})).toEqual(segments)
+  })
+})
 
 describeGpu('the selective scan on the GPU', () => {
   test.each([
@@ -116,6 +153,7 @@ describeGpu('the selective scan on the GPU', () => {
       z: sliced(z, halved),
     })
     expect(await faultsInHalf(shape, all, [1, 17, 33])).toEqual({})
+    expect(await faultsInHalf(shape, all, [17], divided({...SMALL, segments: 2}))).toEqual({})
     const some: Call = ({u, z}) => ({u: halved(u), z})
     expect(await faultsInHalf(shape, some, [17])).toEqual({})
   })
@@ -147,6 +185,30 @@ describeGpu('the selective scan on the GPU', () => {
     const expected = await evaluate(only(scan.meaning), inputs, wanted)
     await useGpu()
     expect(faultsOf(await evaluate(only(scan.call), inputs, wanted), expected)).toEqual({})
+  })
+
+  // Intervals have 8 steps, tiles 4: 70 steps in 2 segments of 5 and 4 intervals or in 3 of 3, 41 in 3 of 2, 17 in 3 of 1.
+  test.each([
+    [{batch: 2, channels: 21, states: 5}, {...SMALL, segments: 2}, [9, 70]],
+    [{batch: 1, channels: 40, states: 16}, {...SMALL, channelsPerLane: 2, segments: 3}, [8, 17, 41]],
+    [{batch: 1, channels: 5, h0: false, states: 5}, {...SMALL, forwardTile: 16, segments: 3}, [70]],
+  ])('may divide the steps of its gradient: %j, %j, lengths %j', async (shape, tuning, lengths) => {
+    expect(await faultsFor(shape, divided(tuning), lengths)).toEqual({})
+  })
+
+  test.each(['y', 'last'])('has divided gradients where only %s is used, the same bits again', async (output) => {
+    const inputs = scanInputs({batch: 2, channels: 21, length: 41, states: 5})
+    const wanted = wantedOf(scan, inputs).filter((name) => output === 'y' || !['c', 'd', 'z'].includes(name))
+    const only =
+      (call: Call): Call =>
+      (tensors) => ({[output]: call(tensors)[output]})
+    await useBackend('cpu')
+    const expected = await evaluate(only(scan.meaning), inputs, wanted)
+    await useGpu()
+    const call = only(divided({...SMALL, segments: 3}))
+    const [first, second] = [await evaluate(call, inputs, wanted), await evaluate(call, inputs, wanted)]
+    expect(faultsOf(first, expected)).toEqual({})
+    expect(bitFaultsOf(second, first)).toEqual({})
   })
 
   test('has the same bits again', async () => {

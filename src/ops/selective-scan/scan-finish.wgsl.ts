@@ -40,20 +40,22 @@ function putPartials(plan: ScanPlan): string {
   }`
 }
 
-/** dH0: what is carried beyond the first step. */
+/** dH0: what is carried beyond the first step, which is in the first segment. */
 export function firstStates(plan: ScanPlan): string {
-  return range(plan.channelsPerLane)
-    .map((p) => `write_dh0(sequence, ${channelOf(p, plan)}, state_lane, ordered(carry_${p}, order));`)
-    .join('\n')
+  const writes = range(plan.channelsPerLane).map(
+    (p) => `write_dh0(sequence, ${channelOf(p, plan)}, state_lane, ordered(carry_${p}, order));`,
+  )
+  return `if (group.z == 0u) { ${writes.join('\n')} }`
 }
 
-/** dA and dD of this sequence. Lanes that are a step's items apart hold the same channels. */
+/** dA and dD of this segment of this sequence. Lanes that are a step's items apart hold the same channels. */
 export function parameterSums(plan: ScanPlan): string {
   const {perStep} = channelItems(plan)
   const rates = range(plan.channelsPerLane).map(
-    (p) => `write_da(sequence, ${channelOf(p, plan)}, state_lane, ordered(d_rate_${p}, order));`,
+    (p) => `write_da(sums_row, ${channelOf(p, plan)}, state_lane, ordered(d_rate_${p}, order));`,
   )
-  return `${rates.join('\n')}
+  return `let sums_row = group.z * groups.y + sequence;
+  ${rates.join('\n')}
   skips[lane] = d_skip;
   workgroupBarrier();
   if (lane < ${perStep}u) {
@@ -61,7 +63,7 @@ export function parameterSums(plan: ScanPlan): string {
     for (var other = lane; other < ${plan.lanes}u; other += ${perStep}u) { total += skips[other]; }
     for (var i = 0u; i < 4u; i++) {
       let channel = first_channel + lane * 4u + i;
-      if (channel < ${plan.channels}u) { dd[sequence * ${plan.channels}u + channel] = total[i]; }
+      if (channel < ${plan.channels}u) { dd[sums_row * ${plan.channels}u + channel] = total[i]; }
     }
   }`
 }

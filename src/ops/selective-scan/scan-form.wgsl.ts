@@ -1,4 +1,4 @@
-/** What the forward and the backward shader of the selective scan have in common besides tiles and sums. */
+/** What the shaders of the selective scan have in common besides tiles and sums. */
 import {type Format} from '../../backend/gpu/shader.js'
 import {type ScanPlan} from './scan-plan.js'
 import {type Rows} from './scan-tiles.wgsl.js'
@@ -21,6 +21,9 @@ export interface ScanForm {
 
 /** L, then where the rows of b, c and z lie. */
 export const SCAN_PARAMETERS = ['length', 'b_offset', 'b_stride', 'c_offset', 'c_stride', 'z_offset', 'z_stride']
+
+/** The same, then how many intervals a segment has (scan-segments.ts). */
+export const SEGMENT_PARAMETERS = [...SCAN_PARAMETERS, 'segment_intervals']
 
 /** The rows that a tile is made of. */
 export function scanRows({

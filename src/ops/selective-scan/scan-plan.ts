@@ -1,5 +1,6 @@
 /**
- * How the scan is divided on the GPU. A workgroup takes one sequence and a group of channels through all steps. Four
+ * How the scan is divided on the GPU. A workgroup takes one sequence and a group of channels through all steps (backward
+ * also through one of several segments of them: scan-segments.ts). Four
  * neighbouring states of a channel are one vec4 in the registers of a lane; Q lanes side by side hold a channel, and a
  * lane may hold several channels, because B and C are then read, and dB and dC summed, once for all of them. Steps come in
  * tiles, which are staged in workgroup memory.
@@ -25,6 +26,8 @@ export interface ScanTuning {
   readonly backwardTile: number
   /** Steps between two states that the forward pass keeps: the backward tile, or more of them */
   readonly interval: number
+  /** Segments of the backward pass, at most; else as many as the device has use for (scan-segments.ts) */
+  readonly segments?: number
 }
 
 export interface ScanPlan {
@@ -44,7 +47,7 @@ export interface ScanPlan {
   readonly shuffles: boolean
 }
 
-/** The same in all tunings, because forward and backward pass may end with different ones. */
+/** The same in all tunings, because forward and backward pass may end with different ones. Segments are whole intervals. */
 const INTERVAL = 8
 
 export type Direction = 'forward' | 'backward'
@@ -56,15 +59,16 @@ interface Sizes {
 
 /** Subgroups of fewer lanes are those of processors with few registers for a lane, or of software, which compiles slowly. */
 const NARROW = 16
+export const isNarrow = ({subgroupSize}: DeviceFacts): boolean => subgroupSize !== null && subgroupSize < NARROW
 
 /**
  * The first of these that the device has workgroup memory for is taken. Measured on an H200 (docs/performance.md): a lane
  * of the backward pass does best with two channels, which halves the sums over channels; forward, more lanes are worth more.
  */
-export function tunings(direction: Direction, {subgroupSize}: DeviceFacts): ScanTuning[] {
+export function tunings(direction: Direction, facts: DeviceFacts): ScanTuning[] {
   const forward = {backwardTile: 8, channelsPerLane: 1, forwardTile: 16, interval: INTERVAL, lanes: 64}
   const small = {...forward, backwardTile: 4, forwardTile: 4, lanes: 32}
-  if (subgroupSize !== null && subgroupSize < NARROW) return [small]
+  if (isNarrow(facts)) return [small]
   return direction === 'forward' ? [forward, small] : [{...forward, channelsPerLane: 2, lanes: 128}, forward, small]
 }
 

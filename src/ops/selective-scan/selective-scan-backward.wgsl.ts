@@ -10,8 +10,12 @@
  * An interval begins with the state that the forward pass kept. Its tiles are first swept through, to have the state before
  * each of them; then each tile, the last first, is computed forward once more with all h_t and a_t in registers, and
  * walked back. dB and dC are summed over the channels of the group here, and over groups by scan-matrix-sums.wgsl.ts.
+ *
+ * Divided, a workgroup walks the intervals of one segment of steps (scan-segments.ts). It begins with the G that comes from
+ * behind the segment, which it makes of what each later segment hands back (scan-carries.wgsl.ts).
  */
-import {type DeviceFacts, type Format, type Grid, parameters, type Shader} from '../../backend/gpu/shader.js'
+import {type DeviceFacts, type Grid, parameters, type Shader} from '../../backend/gpu/shader.js'
+import {type ScanCarriesForm} from './scan-carries.wgsl.js'
 import {
   channelOf,
   checkpointAt,
@@ -19,11 +23,12 @@ import {
   laneConstants,
   LOG2_E,
   SCAN_PARAMETERS,
-  type ScanForm,
   scanRows,
+  SEGMENT_PARAMETERS,
 } from './scan-form.wgsl.js'
 import {channelGroups, planScan, type ScanPlan, type ScanTuning} from './scan-plan.js'
 import {finishTile, firstStates, parameterSums} from './scan-finish.wgsl.js'
+import {intervalStarts, ownIntervals, schedule} from './scan-schedule.wgsl.js'
 import {declareSums, sumPlaces} from './scan-sums.wgsl.js'
 import {
   channelItems,
@@ -54,16 +59,16 @@ import {
   type Wanted,
 } from './scan-walk-back.wgsl.js'
 
-export interface ScanGradientForm extends ScanForm {
-  readonly dy: Format
-  /** null where nothing used `last` */
-  readonly dLast: Format | null
+export interface ScanGradientForm extends ScanCarriesForm {
   readonly wanted: Wanted
+  /** Whether steps are divided into segments */
+  readonly divided: boolean
 }
 
 /**
- * Inputs u, delta, b, c, z, a, d, checkpoints, dy, dLast if there is one. Outputs for 'inputs': dU, dDelta, dZ, partial sums
- * of dB and dC, dH0 if there is an h0; for 'parameters': dA and dD of each sequence.
+ * Inputs u, delta, b, c, z, a, d, checkpoints, dy, then the carries if divided, which include dLast, else dLast if there is
+ * one. Outputs for 'inputs': dU, dDelta, dZ, partial sums of dB and dC, dH0 if there is an h0; for 'parameters': dA and dD
+ * of each segment of each sequence, segments first.
  */
 export function scanBackwardShader(form: ScanGradientForm, facts: DeviceFacts, tuning?: ScanTuning): Shader {
   const plan = planScan('backward', form, facts, tuning)
@@ -74,15 +79,20 @@ export function scanBackwardShader(form: ScanGradientForm, facts: DeviceFacts, t
   }
 }
 
-export function scanBackwardGrid(form: ScanGradientForm, facts: DeviceFacts, tuning?: ScanTuning): Grid {
-  return [channelGroups(planScan('backward', form, facts, tuning)), form.batch, 1]
+export function scanBackwardGrid(
+  form: ScanGradientForm,
+  segments: number,
+  facts: DeviceFacts,
+  tuning?: ScanTuning,
+): Grid {
+  return [channelGroups(planScan('backward', form, facts, tuning)), form.batch, segments]
 }
 
 function backwardCode(form: ScanGradientForm, plan: ScanPlan): string {
   const {interval, lanes, shuffles, tile} = plan
   const turns = 2 * (interval / tile) - 1
   return `${shuffles ? 'enable subgroups;' : ''}
-${parameters(SCAN_PARAMETERS)}
+${parameters(form.divided ? SEGMENT_PARAMETERS : SCAN_PARAMETERS)}
 ${bindings(form, plan)}
 ${workgroupMemory(form, plan)}
 ${SOFTPLUS}
@@ -94,11 +104,12 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
   ${laneConstants(plan)}
   ${orderConstant(plan)}
   ${laneVariables(form, plan)}
-  let visits = ((params.length - 1u) / ${interval}u + 1u) * ${turns}u;
+  ${ownIntervals(form.divided, plan)}
+  let visits = (last_interval - first_interval + 1u) * ${turns}u;
   // Each round asks for the tile of a visit and works on the one that was asked for the round before.
   for (var next = 0u; next <= visits; next++) {
     let visit = next - 1u;
-    let start = first_step(visit);
+    let start = first_step(visit, last_interval);
     if (next > 0u) { ${stageTile(plan)} }
     workgroupBarrier();
     let turn = visit % ${turns}u;
@@ -128,8 +139,8 @@ function rowsOf(form: ScanGradientForm): Record<'u' | 'delta' | 'b' | 'c' | 'z' 
 }
 
 function bindings(form: ScanGradientForm, plan: ScanPlan): string {
-  const {channels, dLast, h0, stored, wanted} = form
-  const first = dLast ? 10 : 9
+  const {channels, dLast, divided, h0, stored, wanted} = form
+  const first = dLast || divided ? 10 : 9
   const changes = ['du', 'ddelta', 'dz'].map((name, i) =>
     outputRows({columns: channels, format: stored, name, slot: first + i, ...(name === 'dz' && {like: 'z'})}),
   )
@@ -149,7 +160,8 @@ function bindings(form: ScanGradientForm, plan: ScanPlan): string {
     inputStates({format: 'f32', name: 'a', plan, slot: 5}),
     inputChannels('d', 6, plan),
     '@group(0) @binding(7) var<storage, read> checkpoints: array<vec4<f32>>;',
-    dLast ? inputStates({format: dLast, name: 'dlast', plan, slot: 9}) : '',
+    divided ? inputStates({format: 'f32', name: 'carries', plan, slot: 9}) : '',
+    dLast && !divided ? inputStates({format: dLast, name: 'dlast', plan, slot: 9}) : '',
     ...outputs,
   ].join('\n')
 }
@@ -170,19 +182,6 @@ function workgroupMemory({wanted}: ScanGradientForm, plan: ScanPlan): string {
   ].join('\n')
 }
 
-/** The order of tiles: the intervals from the last to the first; in each, all tiles but the last in order, then all in reverse. */
-function schedule({interval, tile}: ScanPlan): string {
-  const tiles = interval / tile
-  const turns = 2 * tiles - 1
-  return `
-fn is_sweep(visit: u32) -> bool { return visit % ${turns}u < ${tiles - 1}u; }
-fn interval_of(visit: u32) -> u32 { return (params.length - 1u) / ${interval}u - visit / ${turns}u; }
-fn first_step(visit: u32) -> u32 {
-  let turn = visit % ${turns}u;
-  return interval_of(visit) * ${interval}u + select(${turns - 1}u - turn, turn, turn < ${tiles - 1}u) * ${tile}u;
-}`
-}
-
 /** What a lane has in registers all the time, and where its sums go. */
 function laneVariables(form: ScanGradientForm, plan: ScanPlan): string {
   const {b, c, delta, dy, u, z} = rowsOf(form)
@@ -192,7 +191,7 @@ function laneVariables(form: ScanGradientForm, plan: ScanPlan): string {
     const at = `${channelOf(p, plan)}, state_lane`
     return [
       `let rate_${p} = ${LOG2_E} * ${read(`a(0u, ${at})`)};`,
-      `var carry_${p} = ${form.dLast ? read(`dlast(sequence, ${at})`) : 'vec4<f32>()'};`,
+      carryBehind(p, form, plan),
       `var h_${p}: vec4<f32>; var next_h_${p}: vec4<f32>;`,
       form.wanted === 'parameters' ? `var d_rate_${p}: vec4<f32>;` : '',
     ]
@@ -209,6 +208,18 @@ function laneVariables(form: ScanGradientForm, plan: ScanPlan): string {
   ].join('\n')
 }
 
+/** `carry_<p>`: what the last step of the workgroup is handed. Segments hand on what they are handed, the last one first. */
+function carryBehind(p: number, {dLast, divided}: ScanGradientForm, plan: ScanPlan): string {
+  const read = (name: string, row: string): string =>
+    `ordered(read_${name}(${row}, ${channelOf(p, plan)}, state_lane), order)`
+  if (!divided) return `var carry_${p} = ${dLast ? read('dlast', 'sequence') : 'vec4<f32>()'};`
+  return `var carry_${p} = ${read('carries', '(groups.z - 1u) * groups.y + sequence')};
+  for (var later = groups.z - 1u; later > group.z; later--) {
+    carry_${p} = ${read('carries', '(later - 1u) * groups.y + sequence')}
+      + ${read('carries', '(groups.z + later - 1u) * groups.y + sequence')} * carry_${p};
+  }`
+}
+
 /**
  * Asks for the tile of the visit `next`: a sweep needs no more than u, delta and B. Nothing is done here with what comes:
  * a lane would wait for it.
@@ -220,10 +231,10 @@ function fetchTile(plan: ScanPlan): string {
     forItems(channelItems(plan), plan, fetch(names, 'first_channel + place * 4u'))
   const states = (name: string): string => forItems(stateItems(plan), plan, fetch([name], 'place * 4u'))
   const kept = range(plan.channelsPerLane).map((p) => {
-    const place = checkpointAt(p, 'interval_of(next)', plan)
+    const place = checkpointAt(p, 'interval_of(next, last_interval)', plan)
     return `next_h_${p} = checkpoints[${place}];`
   })
-  return `let begin = first_step(next);
+  return `let begin = first_step(next, last_interval);
     ${channels(['u', 'delta'])}
     ${states('b')}
     if (!is_sweep(next)) { ${channels(['z', 'dy'])} ${states('c')} }
@@ -254,17 +265,6 @@ function stageTile(plan: ScanPlan): string {
       `${storeMatrix('tile_b', `open_b(next_b_${i})`, plan)} ${storeMatrix('tile_c', `open_c(next_c_${i})`, plan)}`,
   )
   return `${channels}\n${states}`
-}
-
-/** Keeps the states before each tile but the last while sweeping, and takes them back on the way back. */
-function intervalStarts({channelsPerLane, interval, lanes, tile}: ScanPlan): string {
-  const tiles = interval / tile
-  if (tiles === 1) return ''
-  const at = (index: string, p: number): string =>
-    `starts[((${index}) * ${channelsPerLane}u + ${p}u) * ${lanes}u + lane]`
-  const each = (line: (p: number) => string): string => range(channelsPerLane).map(line).join(' ')
-  return `if (turn < ${tiles - 1}u) { ${each((p) => `${at('turn', p)} = h_${p};`)} }
-    if (turn >= ${tiles}u) { ${each((p) => `h_${p} = ${at(`${2 * tiles - 2}u - turn`, p)};`)} }`
 }
 
 /** Where dB and dC of the tile go: in the group's partial sums, or to be added to those of other lanes. */

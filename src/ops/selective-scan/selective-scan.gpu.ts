@@ -3,9 +3,11 @@ import * as tf from '@tensorflow/tfjs-core'
 import {type OutputSpec, type ShaderHost, type StridedInput} from '../../backend/gpu/launch.js'
 import {type GpuDefinition, type Inputs, toTensors} from '../operation.js'
 import {WIDE} from '../wide.js'
+import {type ScanCarriesForm, scanCarriesGrid, scanCarriesShader} from './scan-carries.wgsl.js'
 import {type ScanForm} from './scan-form.wgsl.js'
 import {scanMatrixSumsGrid, scanMatrixSumsShader} from './scan-matrix-sums.wgsl.js'
 import {channelGroups, planScan, type ScanPlan, type ScanTuning, STATES_PER_LANE} from './scan-plan.js'
+import {type ScanSegments, segmentsOf} from './scan-segments.js'
 import {scanBackwardGrid, scanBackwardShader, type ScanGradientForm} from './selective-scan-backward.wgsl.js'
 import {scanForwardGrid, scanForwardShader} from './selective-scan-forward.wgsl.js'
 
@@ -55,7 +57,36 @@ function checkpointShape(length: number, batch: number, {channels, interval, sta
 /** Gradients of y and of the last state; null where nothing used it. */
 type Dys = readonly (tf.Tensor | null)[]
 
-/** A launch of the backward shader for some of the gradients. */
+/** The segments of the backward pass. */
+function dividedInto({host, inputs, tuning}: Scan, form: ScanForm): ScanSegments {
+  const plan = planScan('backward', form, host.facts, tuning)
+  return segmentsOf({batch: form.batch, length: inputs.u.shape[1] ?? 0}, plan, host.facts, tuning)
+}
+
+/** What segments hand back: (2 S − 1, B, E, N). */
+function launchCarries(
+  scan: Scan,
+  form: ScanCarriesForm,
+  {count, intervals}: ScanSegments,
+  dy: tf.Tensor,
+  dLast: tf.Tensor | null,
+): tf.Tensor {
+  const {host, inputs, tuning} = scan
+  const strided = (tensor: tf.Tensor): StridedInput => ({strided: true, tensor})
+  const {a, c, delta, z} = inputs
+  const [carries] = toTensors(
+    host.launch({
+      grid: scanCarriesGrid(form, count, host.facts, tuning),
+      inputs: [delta, strided(c), strided(z), a, dy, ...(dLast ? [dLast] : [])],
+      outputs: [f32([2 * count - 1, form.batch, form.channels, form.states])],
+      shader: scanCarriesShader(form, host.facts, tuning),
+      whole: [...parametersOf(scan), intervals],
+    }),
+  )
+  return carries
+}
+
+/** A launch of the backward shader for some of the gradients, after one for the carries where steps are divided. */
 function launchBackward(
   scan: Scan,
   [dY, dLast]: Dys,
@@ -65,16 +96,22 @@ function launchBackward(
 ): tf.Tensor[] {
   const {host, inputs, tuning} = scan
   const dy = dY ?? tf.zerosLike(inputs.u) // (B, L, E)
-  const form = {...formOf(scan), dLast: dLast && host.formatOf(dLast), dy: host.formatOf(dy), wanted}
-  return toTensors(
+  const carriesForm = {...formOf(scan), dLast: dLast && host.formatOf(dLast), dy: host.formatOf(dy)}
+  const segments = dividedInto(scan, carriesForm)
+  const divided = segments.count > 1
+  const form = {...carriesForm, divided, wanted}
+  const behind = divided ? launchCarries(scan, carriesForm, segments, dy, dLast) : dLast
+  const gradients = toTensors(
     host.launch({
-      grid: scanBackwardGrid(form, host.facts, tuning),
-      inputs: [...read(inputs), checkpoints, dy, ...(dLast ? [dLast] : [])],
+      grid: scanBackwardGrid(form, segments.count, host.facts, tuning),
+      inputs: [...read(inputs), checkpoints, dy, ...(behind ? [behind] : [])],
       outputs,
       shader: scanBackwardShader(form, host.facts, tuning),
-      whole: parametersOf(scan),
+      whole: [...parametersOf(scan), ...(divided ? [segments.intervals] : [])],
     }),
   )
+  if (divided) behind?.dispose()
+  return gradients
 }
 
 /** dU, dDelta, dZ, dB, dC and dH0, if there is an h0. */
@@ -105,7 +142,8 @@ function inputGradients(scan: Scan, dys: Dys, checkpoints: tf.Tensor): Record<st
 /** dA (E, N) and dD (E). Asked for apart, because few methods train them and their sums cost registers. */
 function parameterGradients(scan: Scan, dys: Dys, checkpoints: tf.Tensor): {a: tf.Tensor; d: tf.Tensor} {
   const {a, d, u} = scan.inputs
-  const outputs = [f32([u.shape[0], ...a.shape]), f32([u.shape[0], ...d.shape])]
+  const rows = dividedInto(scan, formOf(scan)).count * u.shape[0]
+  const outputs = [f32([rows, ...a.shape]), f32([rows, ...d.shape])]
   const [dA, dD] = launchBackward(scan, dys, checkpoints, 'parameters', outputs)
   return {a: tf.sum(dA, 0), d: tf.sum(dD, 0)}
 }
