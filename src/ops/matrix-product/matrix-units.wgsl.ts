@@ -155,18 +155,20 @@ function stage(operand: Operand, start: string, extent: number, origin: string, 
       `let vector_${id} = chunk_${id} % ${vectors}u;`,
     )
     if (whole) {
-      // Beyond the border of the result a neighbour is read instead: what it makes is not stored.
+      // Beyond the border of the result a neighbour is read instead: what it makes is not stored. Beyond the last term, the
+      // last one, which becomes zero where it is staged: a load in a branch would be waited for at the branch's end.
       const line = along ? `min(${other}, ${lines} - 1u)` : `line_${id}`
       const column = along ? `vector_${id} * 8u` : `min(${other}, ${columns - 8}u)`
-      const advance = along ? 'k' : `k * params.${name}_stride`
-      const read = `take_${name}(at_${id} + ${advance})`
-      result.before.push(`let at_${id} = params.${name}_offset + ${line} * params.${name}_stride + ${column};`)
-      if (terms) result.load.push(`var v_${id} = vec4<u32>(); if (${term} < ${terms}) { v_${id} = ${read}; }`)
-      else result.load.push(`let v_${id} = ${read};`)
+      const [fixed, moving] = along
+        ? [`${line} * params.${name}_stride`, terms ? `min(${term}, ${columns - 8}u)` : `${column} + k`]
+        : [column, `${terms ? `min(${term}, ${terms} - 1u)` : term} * params.${name}_stride`]
+      result.before.push(`let at_${id} = params.${name}_offset + ${fixed};`)
+      result.load.push(`let v_${id} = take_${name}(at_${id} + ${moving});`)
     } else {
       result.load.push(`let v_${id} = read_${name}(${along ? `${other}, ${term}` : `${term}, ${other}`});`)
     }
-    const put = `staged[${start} + line_${id} * ${vectors + 1}u + vector_${id}] = v_${id};`
+    const value = whole && terms ? `select(vec4<u32>(), v_${id}, ${term} < ${terms})` : `v_${id}`
+    const put = `staged[${start} + line_${id} * ${vectors + 1}u + vector_${id}] = ${value};`
     result.store.push(full ? put : `if (thread < ${chunks - c * invocations}u) { ${put} }`)
   }
   return result
