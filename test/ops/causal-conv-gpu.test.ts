@@ -141,7 +141,7 @@ test('the shaders of the causal convolution compile', async () => {
           const format = channels === 5 ? 'f32' : 'f16'
           const form = {bias: isFull, channels, width, window: isFull, x: format} as const
           expect(await checker.faultOf(convForwardShader(form, format))).toBeNull()
-          const formats = {dLast: isFull ? 'f32' : null, dX: format, dy: format} as const
+          const formats = {dLast: isFull ? 'f32' : null, dX: format, dy: [format]} as const
           expect(await checker.faultOf(convBackwardShader({...form, ...formats}))).toBeNull()
           expect(await checker.faultOf(convWeightShader(form, format))).toBeNull()
         }

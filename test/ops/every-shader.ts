@@ -207,7 +207,8 @@ const CONVOLUTIONS: readonly Entry[] = [
     conv.convBackwardShader,
     convForms.flatMap((form) => {
       const formats = formatsOf(form.channels)
-      return combine({dLast: [null, ...formats], dX: formats, dy: formats}).map((more): [conv.ConvGradientForm] => [
+      const dy = [...formats.map((one) => [one]), ...combine({left: formats, right: formats}).map(Object.values)]
+      return pairwise({dLast: [null, ...formats], dX: formats, dy}).map((more): [conv.ConvGradientForm] => [
         {...form, ...more},
       ])
     }),

@@ -8,7 +8,8 @@ import {DeviceError} from '../../errors.js'
 import {type GpuMemory} from './buffer-pool.js'
 import {CommandStream} from './command-stream.js'
 import {Faults} from './faults.js'
-import {type Rows, type ShaderHost, type ShaderLaunch} from './launch.js'
+import {type Add} from './lazy-sums.js'
+import {describeLaunch, type Rows, type ShaderHost, type ShaderLaunch} from './launch.js'
 import {memoryText} from './memory-text.js'
 import {patiently} from './patiently.js'
 import {Pipelines} from './pipelines.js'
@@ -124,6 +125,7 @@ export class GpuBackend extends tf.KernelBackend implements ShaderHost {
   launch(launch: ShaderLaunch): tf.TensorInfo[] {
     const {floats = [], grid, outputs, shader, updates = [], whole = []} = launch
     checkGrid(grid, shader.name)
+    for (const tensor of updates) this.store.sums.changing(this.store.placeOf(this.store.get(tensor.dataId)).allocation)
     const inputs = launch.inputs.map((input) => this.store.bound(input))
     const made = outputs.map((spec) => this.store.makeOutput(spec))
     const changed = [...made.map((tensor) => ({strided: true as const, tensor})), ...updates].map((tensor) =>
@@ -177,11 +179,21 @@ export class GpuBackend extends tf.KernelBackend implements ShaderHost {
     this.store.remakeLater(kind, tensor, make)
   }
 
+  /** left + right, to be computed when it is read; null where that had better be done at once. */
+  sumLater(left: tf.TensorInfo, right: tf.TensorInfo, add: Add): tf.TensorInfo | null {
+    return this.store.sums.later(left, right, add)
+  }
+
+  termsOf(tensor: tf.TensorInfo): tf.TensorInfo[] | null {
+    return this.store.sums.termsOf(tensor)
+  }
+
   overwrite({dataId}: tf.TensorInfo, values: Float32Array): void {
     const stored = this.store.get(dataId)
     const {allocation, at, format} = this.store.placeOf(stored)
     if (format !== 'f32') throw new Error('only f32 tensors can be overwritten')
     stored.host = null
+    this.store.sums.changing(allocation)
     this.stream.upload(allocation, at, values)
   }
 
@@ -283,10 +295,4 @@ export class GpuBackend extends tf.KernelBackend implements ShaderHost {
 
 function describeMemory({live, peak, pooled}: GpuMemory): string {
   return `In use: ${memoryText(live)}, waiting for reuse: ${memoryText(pooled)}, most so far: ${memoryText(peak)}.`
-}
-
-function describeLaunch({grid, inputs, outputs, shader}: ShaderLaunch): string {
-  const shapes = inputs.map((input) => `[${('strided' in input ? input.tensor : input).shape.join(', ')}]`)
-  const made = outputs.map(({format, shape}) => `[${shape.join(', ')}] ${format}`)
-  return `running ${shader.name} on ${shapes.join(', ')} → ${made.join(', ')} in ${grid.join(' × ')} workgroups`
 }

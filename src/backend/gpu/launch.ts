@@ -70,8 +70,20 @@ export interface ShaderHost {
    * then computes it once more. What `make` needs has to live as long as the tensor.
    */
   remakeLater(kind: string, tensor: tf.TensorInfo, make: () => tf.TensorInfo): void
+  /**
+   * The two terms of a sum that is not computed yet, for a kernel that can read them in its place; null for other tensors.
+   * The caller disposes of them.
+   */
+  termsOf(tensor: tf.TensorInfo): tf.TensorInfo[] | null
   /** New values for an f32 tensor, in place. */
   overwrite(tensor: tf.TensorInfo, values: Float32Array): void
   /** Bytes on the GPU. */
   gpuMemory(): GpuMemory
+}
+
+/** For messages */
+export function describeLaunch({grid, inputs, outputs, shader}: ShaderLaunch): string {
+  const shapes = inputs.map((input) => `[${('strided' in input ? input.tensor : input).shape.join(', ')}]`)
+  const made = outputs.map(({format, shape}) => `[${shape.join(', ')}] ${format}`)
+  return `running ${shader.name} on ${shapes.join(', ')} → ${made.join(', ')} in ${grid.join(' × ')} workgroups`
 }

@@ -56,6 +56,7 @@ export class RepeatedSteps {
   /** The results of the work, repeated or computed. */
   run(work: RepeatedWork, compute: () => NamedResults): NamedResults {
     if (this.stream.listener) return compute() // a part of other repeated work
+    this.store.sums.settle() // of sums that are made by other work, and read in the midst of this
     let ofOwner = this.known.get(work.owner)
     if (!ofOwner) this.known.set(work.owner, (ofOwner = new Map<string, Known>()))
     const key = this.keyOf(work)
@@ -85,7 +86,9 @@ export class RepeatedSteps {
   private record(recording: Recording, compute: () => NamedResults): NamedResults {
     this.stream.listener = recording
     try {
-      return compute()
+      const results = compute()
+      this.store.sums.settle()
+      return results
     } finally {
       this.stream.listener = null
     }

@@ -12,7 +12,7 @@ export interface Stored {
   /** Values that have not been uploaded, or that stay readable at once (whole numbers) */
   host: Float32Array | Int32Array | null
   place: Place | null
-  /** For a tensor that may be given up: how it is computed again, and in which format */
+  /** For a tensor that may be given up, or is yet to be computed: how that is done, and in which format */
   remade: {readonly make: () => tf.TensorInfo; readonly format: Format} | null
 }
 

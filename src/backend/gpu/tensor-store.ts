@@ -10,6 +10,7 @@ import {type CommandStream} from './command-stream.js'
 import {copyRows, copyRowsLaunch} from './copy-rows.wgsl.js'
 import {type Faults} from './faults.js'
 import {type OutputSpec, type Rows, type StridedInput} from './launch.js'
+import {LazySums} from './lazy-sums.js'
 import {type BoundBuffer, type Pipelines} from './pipelines.js'
 import {type DeviceFacts, type Format} from './shader.js'
 import {BYTES, bytesOf, formatOfDtype, immediatesOf, type Place, type Slice, type Stored} from './stored.js'
@@ -27,6 +28,7 @@ export interface TensorStoreParts {
 
 export class TensorStore {
   readonly pool: BufferPool
+  readonly sums = new LazySums(this)
   private readonly data: tf.DataStorage<Stored>
   private readonly device: GPUDevice
   private readonly facts: DeviceFacts
@@ -78,6 +80,7 @@ export class TensorStore {
     if (!force && stored.references > 0) return false
     if (stored.place) this.pool.release(stored.place.allocation)
     stored.place = null
+    this.sums.forget(stored)
     this.data.delete(dataId)
     return true
   }
@@ -138,8 +141,8 @@ export class TensorStore {
     this.givenUpNext.set(kind, stored)
   }
 
-  /** A tensor on a place in a buffer. */
-  adopt(shape: readonly number[], dtype: tf.DataType, place: Place): tf.TensorInfo {
+  /** A tensor on a place in a buffer, or on one that it gets when it is computed. */
+  adopt(shape: readonly number[], dtype: tf.DataType, place: Place | null): tf.TensorInfo {
     const dataId = {}
     const size = tf.util.sizeFromShape([...shape])
     this.data.set(dataId, {dtype, host: null, place, references: 1, remade: null, size})

@@ -42,16 +42,18 @@ function backward(dy: tf.Tensor, dLast: tf.Tensor | null, inputs: Inputs, host: 
   const {batch, form, length, read, stored, whole} = plan(inputs, host)
   const dX: OutputSpec = {beside: inputs.x, format: stored, shape: inputs.x.shape}
   const dWindow: OutputSpec = {format: 'f32', shape: [batch, form.width - 1, form.channels]}
-  const formats = {dLast: dLast && host.formatOf(dLast), dX: stored, dy: host.formatOf(dy)}
-  return toTensors(
-    host.launch({
-      grid: convGrid(form, batch, length),
-      inputs: [...read, dy, ...(dLast ? [dLast] : [])],
-      outputs: form.window ? [dX, dWindow] : [dX],
-      shader: convBackwardShader({...form, ...formats}),
-      whole,
-    }),
-  )
+  const sum = host.termsOf(dy)
+  const terms = sum ?? [dy]
+  const formats = {dLast: dLast && host.formatOf(dLast), dX: stored, dy: terms.map((term) => host.formatOf(term))}
+  const made = host.launch({
+    grid: convGrid(form, batch, length),
+    inputs: [...read, ...terms, ...(dLast ? [dLast] : [])],
+    outputs: form.window ? [dX, dWindow] : [dX],
+    shader: convBackwardShader({...form, ...formats}),
+    whole,
+  })
+  if (sum) tf.dispose(toTensors(sum))
+  return toTensors(made)
 }
 
 /** dWeight (E, 1, K) and dBias (E). Asked for apart, because what a gradient function makes beside its result is freed. */

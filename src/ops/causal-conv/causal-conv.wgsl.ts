@@ -13,6 +13,8 @@ import {
   type ConvForm,
   type Declared,
   gradientAt,
+  gradientInputs,
+  gradientSum,
   groupsOf,
   input,
   keyOf,
@@ -37,7 +39,8 @@ const RUN = 16
 const SUM_RUN = 64
 
 export interface ConvGradientForm extends ConvForm {
-  readonly dy: Format
+  /** One, or of each term of a sum that is dY */
+  readonly dy: readonly Format[]
   readonly dX: Format
   /** null: nothing used `last`. */
   readonly dLast: Format | null
@@ -74,16 +77,17 @@ export function convForwardShader(form: ConvForm, y: Format): Shader {
   }
 }
 
-/** x, weight, bias?, window?, dY, dLast? → dX, dWindow? */
+/** x, weight, bias?, window?, dY (or terms of it), dLast? → dX, dWindow? */
 export function convBackwardShader(form: ConvGradientForm): Shader {
   const steps = range(UNROLLED)
-  const inputs: Declared[] = [input(form, 'dy', form.dy)]
+  const inputs: Declared[] = gradientInputs(form, form.dy)
   if (form.dLast) inputs.push(input(form, 'd_last', form.dLast))
   const outputs = [output(form, 'd_x', form.dX), ...(form.window ? [output(form, 'd_window', 'f32')] : [])]
   return {
     code: () =>
       code(form, [
         bindings(form, inputs, outputs),
+        gradientSum(form.dy),
         lookup(form),
         emit(form),
         main(form, RUN, [
@@ -101,7 +105,7 @@ export function convBackwardShader(form: ConvGradientForm): Shader {
           `}`,
         ]),
       ]),
-    key: `${keyOf(form)} ${form.dy} ${form.dX} ${form.dLast ?? 'none'}`,
+    key: `${keyOf(form)} ${form.dy.join('+')} ${form.dX} ${form.dLast ?? 'none'}`,
     name: 'causal convolution, backward',
   }
 }

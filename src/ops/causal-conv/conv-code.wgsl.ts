@@ -28,6 +28,17 @@ export const output = (form: ConvForm, name: string, format: Format): Declared =
 export const keyOf = ({bias, channels, width, window, x}: ConvForm): string =>
   `${channels} ${width} ${x} ${bias} ${window}`
 
+/** dY, or the terms of a sum that is dY. */
+export function gradientInputs(form: ConvForm, formats: readonly Format[]): Declared[] {
+  return formats.map((format, index) => input(form, formats.length === 1 ? 'dy' : `dy_${index}`, format))
+}
+
+/** `load_dy` where dY comes in terms. */
+export function gradientSum(formats: readonly Format[]): string {
+  if (formats.length === 1) return ''
+  return `fn load_dy(i: u32) -> Numbers { return ${formats.map((_, index) => `load_dy_${index}(i)`).join(' + ')}; }`
+}
+
 /** The numbers of a group of channels, one by one. */
 export function lanes(form: ConvForm, value: string): string[] {
   return lanesOf(form) === 1 ? [value] : ['x', 'y', 'z', 'w'].map((lane) => `${value}.${lane}`)

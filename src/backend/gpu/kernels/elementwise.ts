@@ -1,6 +1,7 @@
 /** TensorFlow.js's elementwise kernels on the GPU. */
 import * as tf from '@tensorflow/tfjs-core'
 import {type GpuBackend} from '../gpu-backend.js'
+import {type Add} from '../lazy-sums.js'
 import {type Format} from '../shader.js'
 import {
   BINARY,
@@ -35,7 +36,10 @@ const unaryKernels: GpuKernel[] = (Object.keys(UNARY) as UnaryName[]).map((name)
 
 const binaryKernels: GpuKernel[] = (Object.keys(BINARY) as BinaryName[]).map((name) => ({
   name,
-  run: ({a, b}, _attributes, backend) => runBinary(name, a, b, backend),
+  run({a, b}, _attributes, backend) {
+    const add: Add = (left, right) => runBinary('Add', left, right, backend)
+    return (name === 'Add' && backend.sumLater(a, b, add)) || runBinary(name, a, b, backend)
+  },
 }))
 
 function runBinary(name: BinaryName, a: tf.TensorInfo, b: tf.TensorInfo, backend: GpuBackend): tf.TensorInfo {
