@@ -1,7 +1,8 @@
 /**
  * Matrix units imitated in plain WGSL, so that shaders for them run on any device: a piece to be multiplied is a place in
  * workgroup memory, and each of 32 invocations has half a row of a 16 × 16 result. Layouts, offsets and strides are checked
- * that way; how fast and how exact real units are is not.
+ * that way; how fast and how exact real units are is not. Loops end at numbers that compilers do not know, so that they do
+ * not unroll what occurs hundreds of times.
  */
 
 const LOAD =
@@ -21,9 +22,9 @@ fn number_of(piece: Piece, row: u32, column: u32) -> f32 {
 }
 fn multiply_add(left: Piece, right: Piece, sum: array<f32, 8>, lane: u32) -> array<f32, 8> {
   var result = sum;
-  for (var k = 0u; k < 16u; k++) {
+  for (var k = 0u; k < min(16u, params.length + 15u); k++) {
     let a = number_of(left, lane / 2u, k);
-    for (var i = 0u; i < 8u; i++) { result[i] += a * number_of(right, k, lane % 2u * 8u + i); }
+    for (var i = 0u; i < min(8u, params.length + 7u); i++) { result[i] += a * number_of(right, k, lane % 2u * 8u + i); }
   }
   return result;
 }

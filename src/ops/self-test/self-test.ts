@@ -10,12 +10,19 @@ import {DeviceError, type Fault, MambatuneError, NumericError, UsageError} from 
 import {adamwSubject} from './adamw-subject.js'
 import {differences, type Tolerance, TOLERANCES} from './compare.js'
 import {genericSubjects} from './generic-subjects.js'
+import {mamba2Subjects} from './mamba2-subjects.js'
 import {productSubjects} from './product-subjects.js'
 import {sequenceSubjects} from './sequence-subjects.js'
 import {type Precision, type Results, type Subject} from './subject.js'
 import {type Version, versionsFor} from './versions.js'
 
-export const SUBJECTS: readonly Subject[] = [...productSubjects, ...sequenceSubjects, adamwSubject, ...genericSubjects]
+export const SUBJECTS: readonly Subject[] = [
+  ...productSubjects,
+  ...sequenceSubjects,
+  ...mamba2Subjects,
+  adamwSubject,
+  ...genericSubjects,
+]
 
 /** Those whose kernels' names contain one of these. Errors: UsageError when there are none. */
 export function subjectsNamed(parts: readonly string[]): Subject[] {

@@ -52,6 +52,9 @@ function scanOf(inputs: Inputs, {groups, heads, high, low}: Settings, host: Shad
 const strided = (tensor: tf.Tensor): StridedInput => ({strided: true, tensor})
 const f32 = (shape: readonly number[]): OutputSpec => ({format: 'f32', shape})
 
+/** For shaders that see neither first nor last state, which are not compiled anew for them. */
+const withoutEnds = <Form extends SsdForm>(form: Form): Form => ({...form, dLast: null, h0: null})
+
 const keptShape = ({batch, chunks, form: {heads, size, states}}: Scan): number[] => [batch, chunks, heads, size, states]
 const stateShape = ({batch, form: {heads, size, states}}: Scan): number[] => [batch, heads, size, states]
 
@@ -85,7 +88,7 @@ function launchOutputs(scan: Scan, {states, steps}: Chunked<tf.TensorInfo>): tf.
     inputs: [strided(x), strided(b), strided(c), d, states, steps],
     operations: 2 * batch * chunks * plan.chunk * form.heads * form.size * (form.states + plan.chunk),
     outputs: [{format: form.stored, shape: x.shape}],
-    shader: ssdOutputsShader(form, host.facts),
+    shader: ssdOutputsShader(withoutEnds(form), host.facts),
     whole,
   })
   return y
@@ -168,7 +171,7 @@ function chunkGradients(
       inputs: wanted === 'inputs' ? [...read, strided(delta), a, d] : read,
       operations: 4 * batch * chunks * plan.chunk * form.heads * form.size * (form.states + plan.chunk),
       outputs,
-      shader: ssdChunkGradientsShader(form, wanted, host.facts),
+      shader: ssdChunkGradientsShader(withoutEnds(form), wanted, host.facts),
       whole,
     }),
   )
@@ -198,7 +201,7 @@ function matrixGradient(backward: Backward, of: 'b' | 'c', {dStates}: StateGradi
   const {b, c, x} = inputs
   const {groups, heads, size, states} = form
   const output = (groups * states) % 8 === 0 && states % 4 === 0 ? host.precision : 'f32'
-  const matrixForm = {...form, of, output} as const
+  const matrixForm = {...withoutEnds(form), of, output} as const
   return toTensors(
     host.launch({
       grid: ssdMatrixGradientGrid(matrixForm, plan, chunks, batch),
