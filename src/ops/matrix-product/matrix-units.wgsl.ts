@@ -8,8 +8,8 @@
  */
 import {type Shader} from '../../backend/gpu/shader.js'
 import {operandCode, readsWhole} from './operand.wgsl.js'
-import {resultCode, tileOrigin} from './result.wgsl.js'
-import {keyOf, type Operand, pairsOf, productParameters, type Program} from './tile-program.js'
+import {type Lanes, lanesOf, resultCode, tileOrigin} from './result.wgsl.js'
+import {keyOf, type Operand, pairsOf, productParameters, type Program, sizesOf} from './tile-program.js'
 
 const SUBGROUP = 32
 const PIECE = 16
@@ -75,7 +75,7 @@ enable chromium_experimental_subgroup_matrix;
 diagnostic(off, chromium.subgroup_matrix_uniformity);
 ${productParameters(program)}
 ${operands.map((operand, slot) => operandCode(operand, slot, 'halves')).join('\n')}
-${resultCode(program, operands.length)}
+${resultCode(program, operands.length, lanesOf(program))}
 // Eight f16 of the left tile, then of the right one, in an element; in the end four f32 of results.
 const RIGHT = ${tileVectors(left.along, rows, depth)}u;
 var<workgroup> staged: array<vec4<u32>, ${matrixBytes(cut, program.kind) / 16}>;
@@ -90,7 +90,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   ${eachPiece(cut, (i, j) => `var sum_${i}_${j}: subgroup_matrix_result<f32, 16, 16>;`).join('\n  ')}
   ${sumLoop(cut, pairs[0], divided ? 'span' : 'all')}
   ${pairs.length > 1 ? sumLoop(cut, pairs[1], divided ? 'first' : 'all') : ''}
-  ${storeTile(cut)}
+  ${storeTile(program, cut)}
 }
 `
 }
@@ -204,31 +204,82 @@ function multiply(leftAlong: boolean, rightAlong: boolean, cut: Cut): string[] {
   return code
 }
 
-/** Sixteen rows of every subgroup at a time pass through workgroup memory. */
-function storeTile(cut: Cut): string {
-  const {across, columns, deep, down, invocations, pieces, resultLine, rows} = cut
-  const quads = pieces[1] * 4
-  const band = PIECE * quads
-  const total = down * across * band
+/**
+ * Sixteen rows of every subgroup at a time pass through workgroup memory. The subgroups that have summed the same results
+ * store them together. Their invocations lie along 32 columns of a row and then along the next one: rows are an odd number
+ * of vectors long, so that invocations which read at once meet in no bank.
+ */
+function storeTile(program: Program, cut: Cut): string {
+  const {across, columns, down, pieces, resultLine, rows} = cut
+  const lanes = lanesOf(program)
+  const wide = storedTogether(cut)
+  const along = wide / lanes
   const block = PIECE * resultLine
-  const pass = (i: number): string => {
-    const put = Array.from(
-      {length: pieces[1]},
-      (_, j) =>
-        `subgroupMatrixStore<row_major>(&staged, subgroup * ${block}u + ${j * 4}u, sum_${i}_${j}, ${resultLine}u);`,
-    )
-    return `workgroupBarrier();
+  const tests = borderTests(program, cut)
+  return `let storing = deep * ${SUBGROUP}u + thread % ${SUBGROUP}u;
+  let at_row = storing / ${along}u % ${PIECE}u;
+  let at_column = storing / ${along * PIECE}u * ${wide}u + storing % ${along}u * ${lanes}u;
+  let at = (subgroup - deep) * ${block}u + at_row * ${resultLine}u + at_column / 4u;
+  let row = origin_m + down * ${rows / down}u + at_row;
+  let column = origin_n + across * ${columns / across}u + at_column;
+  ${tests.length > 0 ? `let inside = ${tests.join(' && ')};` : ''}
+  ${Array.from({length: pieces[0]}, (_, i) => storePieces(program, cut, i)).join('\n  ')}`
+}
+
+/** Columns of a row that neighbouring invocations store. */
+const storedTogether = ({pieces}: Cut): number => (pieces[1] % 2 === 0 ? 32 : 16)
+
+/** What has to be asked of a workgroup's tile to know that it lies within the result; nothing where all tiles do. */
+function borderTests(program: Program, {columns, rows}: Cut): string[] {
+  const {fixed, kind} = program
+  const {m, n} = sizesOf(program)
+  return [
+    ...(kind === 'TN' && fixed % rows === 0 ? [] : [`origin_m + ${rows}u <= ${m}`]),
+    ...(program.columns % columns === 0 ? [] : [`origin_n + ${columns}u <= ${n}`]),
+  ]
+}
+
+/** Stores the i-th sixteen rows of every subgroup. */
+function storePieces(program: Program, cut: Cut, i: number): string {
+  const {deep, pieces, resultLine} = cut
+  const lanes = lanesOf(program)
+  const wide = storedTogether(cut)
+  const together = deep * SUBGROUP
+  const block = PIECE * resultLine
+  const items = (PIECE * PIECE * pieces[1]) / lanes
+  const put = Array.from(
+    {length: pieces[1]},
+    (_, j) =>
+      `subgroupMatrixStore<row_major>(&staged, subgroup * ${block}u + ${j * 4}u, sum_${i}_${j}, ${resultLine}u);`,
+  )
+  const steps = Array.from({length: Math.ceil(items / together)}, (_, step) => {
+    // Both are powers of two, so that a step moves by whole rows within 32 columns or by whole blocks of such.
+    const lines = (step * together * lanes) / wide
+    const [down, right] = [lines % PIECE, Math.floor(lines / PIECE) * wide]
+    const from = down * resultLine + right / 4
+    const store = (how: 'put' | 'emit'): string =>
+      `${how}(group.z, row + ${i * PIECE + down}u, column + ${right}u, value_${step});`
+    return {store, value: `let value_${step} = ${summed(cut, lanes, from)};`}
+  })
+  const whole = steps.slice(0, Math.floor(items / together)) // steps with work for every invocation
+  const [rest] = steps.slice(whole.length)
+  const all = (how: 'put' | 'emit'): string => whole.map(({store}) => store(how)).join('\n    ')
+  return `workgroupBarrier();
   ${put.join('\n  ')}
   workgroupBarrier();
-  for (var e = thread; e < ${total}u; e += ${invocations}u) {
-    let place = e / ${band}u;
-    let row = e % ${band}u / ${quads}u;
-    let quad = e % ${quads}u;
-    let at = place * ${deep * block}u + row * ${resultLine}u + quad;
-    let value = ${Array.from({length: deep}, (_, s) => `bitcast<vec4<f32>>(staged[at + ${s * block}u])`).join(' + ')};
-    emit(group.z, origin_m + place % ${down}u * ${rows / down}u + ${i * PIECE}u + row,
-      origin_n + place / ${down}u * ${columns / across}u + quad * 4u, value);
-  }`
+  {
+    ${whole.map(({value}) => value).join('\n    ')}
+    ${borderTests(program, cut).length === 0 ? all('put') : `if (inside) {\n    ${all('put')}\n    } else {\n    ${all('emit')}\n    }`}
   }
-  return Array.from({length: pieces[0]}, (_, i) => pass(i)).join('\n  ')
+  ${items % together > 0 ? `if (storing < ${items % together}u) { ${rest.value} ${rest.store('emit')} }` : ''}`
+}
+
+/** Neighbouring results, with the sums of all subgroups that have a part of them. */
+function summed({deep, resultLine}: Cut, lanes: Lanes, from: number): string {
+  const four = (quad: number): string =>
+    Array.from(
+      {length: deep},
+      (_, s) => `bitcast<vec4<f32>>(staged[at + ${from + quad + s * PIECE * resultLine}u])`,
+    ).join(' + ')
+  return lanes === 8 ? `Eight(${four(0)}, ${four(1)})` : four(0)
 }

@@ -1,5 +1,6 @@
-/** What every product does with its sums: which tile a workgroup makes, and how four neighbouring results are stored. */
+/** What every product does with its sums: which tile a workgroup makes, and how neighbouring results are stored. */
 import {binding, FLAT_WORKGROUP, flatGrid, type Grid} from '../../backend/gpu/shader.js'
+import {EIGHT} from './operand.wgsl.js'
 import {type Program, sizesOf} from './tile-program.js'
 
 /**
@@ -28,28 +29,58 @@ export function tileOrigin(program: Program, tile: readonly [number, number]): s
   let origin_n = in_band / height * ${tile[1]}u;`
 }
 
+/** Neighbouring results that are stored at once: sixteen bytes where the format and the rows' length allow it. */
+export type Lanes = 4 | 8
+export const lanesOf = ({columns, output}: Program): Lanes => (output === 'f16' && columns % 8 === 0 ? 8 : 4)
+
 /**
- * Bindings of bias and result, and `emit(part, row, column, value)`, which scales, adds the bias and stores what lies
- * inside of the result. Columns come in fours, from a multiple of four.
+ * Bindings of bias and result, `put(part, row, column, sum)`, which scales, adds the bias and stores, and `emit`, which
+ * does so with what lies inside of the result. Columns come in fours, from a multiple of four, or in eights likewise: `Eight`.
  */
-export function resultCode(program: Program, slot: number): string {
-  const {bias, columns, output} = program
+export function resultCode(program: Program, slot: number, lanes: Lanes = 4): string {
+  const {columns} = program
   const {m} = sizesOf(program)
+  const sum = lanes === 8 ? 'Eight' : 'vec4<f32>'
+  return `${lanes === 8 ? eightCode(program, slot) : fourCode(program, slot)}
+fn emit(part: u32, row: u32, column: u32, sum: ${sum}) {
+  if (row >= ${m} || column >= ${columns}u) { return; }
+  put(part, row, column, sum);
+}`
+}
+
+function biasBinding({bias}: Program, slot: number, width: 1 | 4): string {
+  return bias ? binding({binding: slot, format: 'f32', name: 'bias', width}) : ''
+}
+
+function fourCode(program: Program, slot: number): string {
+  const {bias, columns, output} = program
   const whole = columns % 4 === 0
   const width = whole ? 4 : 1
-  const code = bias ? [binding({binding: slot, format: 'f32', name: 'bias', width})] : []
-  code.push(binding({binding: slot + (bias ? 1 : 0), format: output, name: 'y', output: true, width}))
   const add = (index: string): string => (bias ? ` + load_bias(${index})` : '')
   const store = whole
     ? `store_y((line + column) / 4u, value${add('column / 4u')});`
     : `for (var i = 0u; i < 4u; i++) {
     if (column + i < ${columns}u) { store_y(line + column + i, value[i]${add('column + i')}); }
   }`
-  code.push(`fn emit(part: u32, row: u32, column: u32, sum: vec4<f32>) {
-  if (row >= ${m} || column >= ${columns}u) { return; }
-  let line = (part * ${m} + row) * ${columns}u;
+  return `${biasBinding(program, slot, width)}
+${binding({binding: slot + (bias ? 1 : 0), format: output, name: 'y', output: true, width})}
+fn put(part: u32, row: u32, column: u32, sum: vec4<f32>) {
+  let line = (part * ${sizesOf(program).m} + row) * ${columns}u;
   let value = sum * params.scale;
   ${store}
-}`)
-  return code.join('\n')
+}`
+}
+
+function eightCode(program: Program, slot: number): string {
+  const {bias, columns} = program
+  const add = (index: string): string => (bias ? ` + load_bias(${index})` : '')
+  return `${EIGHT}
+${biasBinding(program, slot, 4)}
+@group(0) @binding(${slot + (bias ? 1 : 0)}) var<storage, read_write> y: array<vec4<u32>>;
+fn put(part: u32, row: u32, column: u32, sum: Eight) {
+  let low = sum.low * params.scale${add('column / 4u')};
+  let high = sum.high * params.scale${add('column / 4u + 1u')};
+  y[((part * ${sizesOf(program).m} + row) * ${columns}u + column) / 8u] = vec4<u32>(
+    pack2x16float(low.xy), pack2x16float(low.zw), pack2x16float(high.xy), pack2x16float(high.zw));
+}`
 }
