@@ -85,9 +85,9 @@ describe('the steps of the gradient', () => {
   const plan = planScan('backward', {channels: 1536, states: 16}, facts)
 
   test.each([
-    ['few workgroups', {batch: 4, length: 2048}, {count: 2, intervals: 128}],
+    ['few workgroups', {batch: 4, length: 2048}, {count: 4, intervals: 64}],
     ['hardly any workgroups', {batch: 1, length: 2048}, {count: 4, intervals: 64}],
-    ['enough workgroups', {batch: 8, length: 2048}, {count: 1, intervals: 256}],
+    ['enough workgroups', {batch: 16, length: 2048}, {count: 1, intervals: 256}],
     ['steps for two segments', {batch: 1, length: 767}, {count: 2, intervals: 48}],
     ['few steps', {batch: 1, length: 511}, {count: 1, intervals: 64}],
   ])('are divided as the device has use for: %s', (_, work, segments) => {

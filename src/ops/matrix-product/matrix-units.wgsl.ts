@@ -161,7 +161,7 @@ function stage(operand: Operand, start: string, extent: number, origin: string, 
       const column = along ? `vector_${id} * 8u` : `min(${other}, ${columns - 8}u)`
       const [fixed, moving] = along
         ? [`${line} * params.${name}_stride`, terms ? `min(${term}, ${columns - 8}u)` : `${column} + k`]
-        : [column, `${terms ? `min(${term}, ${terms} - 1u)` : term} * params.${name}_stride`]
+        : [column, `${terms ? `min(${term}, ${terms} - 1u)` : `(${term})`} * params.${name}_stride`]
       result.before.push(`let at_${id} = params.${name}_offset + ${fixed};`)
       result.load.push(`let v_${id} = take_${name}(at_${id} + ${moving});`)
     } else {

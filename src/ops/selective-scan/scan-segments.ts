@@ -13,10 +13,10 @@ export interface ScanSegments {
 }
 
 /**
- * Workgroups of the backward pass that fill a GPU. WebGPU does not tell how many multiprocessors there are; 256 is what a
- * large GPU of 132 holds of them, two each.
+ * Workgroups of the backward pass that fill a GPU. WebGPU does not tell how many multiprocessors there are; a large GPU of
+ * 132 holds two each, and the third round of work evens out what they wait for (measured: docs/performance.md).
  */
-const ENOUGH_WORKGROUPS = 256
+const ENOUGH_WORKGROUPS = 384
 
 /** Every segment reads the carries of all behind it, and more of them are of no use to a GPU that large. */
 const MOST_SEGMENTS = 4
