@@ -88,6 +88,6 @@ describe('the config of a Mamba-2 model', () => {
 
 test.each(['llama', 'toString', null, 3])('a model of type %j is refused, with those that are read', (type) => {
   expect(() => readMambaConfig({model_type: type}, 'config.json')).toThrow(
-    expect.objectContaining({hint: expect.stringContaining('"mamba" or "mamba2"')}),
+    expect.objectContaining({hint: expect.stringContaining('"mamba", "mamba2" or "falcon_mamba"')}),
   )
 })

@@ -42,6 +42,7 @@ export async function faultsOfSplitting(
   steps: readonly string[],
   state: string,
   at: number,
+  compare: typeof bitFaultsOf = bitFaultsOf,
 ): Promise<Faults> {
   const wanted = wantedOf(subject, inputs)
   const length = inputs[steps[0]].shape[1]
@@ -55,7 +56,7 @@ export async function faultsOfSplitting(
   return onEachBackend(async () => {
     const {last, y, ...gradients} = await evaluate(subject.call, inputs, wanted)
     const {last: lastOfParts, y: yOfParts, ...gradientsOfParts} = await evaluate(inParts, inputs, wanted)
-    return {...bitFaultsOf({last: lastOfParts, y: yOfParts}, {last, y}), ...faultsOf(gradientsOfParts, gradients)}
+    return {...compare({last: lastOfParts, y: yOfParts}, {last, y}), ...faultsOf(gradientsOfParts, gradients)}
   }, subject)
 }
 

@@ -5,8 +5,9 @@ const literal = (value: number): string => `f32(${value.toExponential()})`
 
 /** Stable for every delta: softplus(x) = max(x, 0) + log(1 + exp(−|x|)), its last term as a series where that is tiny. */
 export function stepSize({high, low}: SsdForm): string {
-  const least = low > 0 ? `value = max(value, ${literal(low)});` : ''
-  const most = Number.isFinite(high) ? `value = min(value, ${literal(high)});` : ''
+  // Not max and min, which would make a limit of NaN.
+  const least = low > 0 ? `value = select(value, ${literal(low)}, value < ${literal(low)});` : ''
+  const most = Number.isFinite(high) ? `value = select(value, ${literal(high)}, value > ${literal(high)});` : ''
   const within = [
     ...(low > 0 ? [`value < ${literal(low)}`] : []),
     ...(Number.isFinite(high) ? [`value > ${literal(high)}`] : []),
