@@ -1,4 +1,4 @@
-/** A checkpoint in the layout of Mamba's authors, pickled by PyTorch: its logits are those of their program. */
+/** Checkpoints in the layout of Mamba's authors, pickled by PyTorch: their logits are those of the authors' program. */
 import {afterAll, describe, expect, test} from '@jest/globals'
 import * as tf from '@tensorflow/tfjs-core'
 import {openModelDirectory} from '../../src/checkpoint/model-directory.js'
@@ -12,21 +12,26 @@ import {goldenPath, readReference} from '../support/golden.js'
 /** Their fused kernels take exponentials and sums of f32 in hardware's approximations. */
 const FUSED = {absolute: 1e-3, relative: 1e-3}
 
-describe.each(EVERY_BACKEND)('original-mamba1 on %s', (backend) => {
-  afterAll(() => expect(tf.memory().numTensors).toBe(0))
+const MODELS = ['original-mamba1', 'original-mamba2']
 
-  test("has the logits of the authors' program", async () => {
-    await useBackend(backend)
-    const reference = await readReference(goldenPath('original-mamba1', 'reference.safetensors'))
-    const [batch, length] = reference.shape('input_ids')
-    const model = await loadModel(await openModelDirectory(goldenPath('original-mamba1')))
-    const logits = tf.tidy(() => {
-      const ids = tf.tensor2d(reference.ints('input_ids'), [batch, length], 'int32')
-      return logitsOf(model, forward(model, baseSites(model.weights), ids).hidden) // (B, L, V)
+describe.each(EVERY_BACKEND.flatMap((backend) => MODELS.map((name) => [name, backend] as const)))(
+  '%s on %s',
+  (name, backend) => {
+    afterAll(() => expect(tf.memory().numTensors).toBe(0))
+
+    test("has the logits of the authors' program", async () => {
+      await useBackend(backend)
+      const reference = await readReference(goldenPath(name, 'reference.safetensors'))
+      const [batch, length] = reference.shape('input_ids')
+      const model = await loadModel(await openModelDirectory(goldenPath(name)))
+      const logits = tf.tidy(() => {
+        const ids = tf.tensor2d(reference.ints('input_ids'), [batch, length], 'int32')
+        return logitsOf(model, forward(model, baseSites(model.weights), ids).hidden) // (B, L, V)
+      })
+      expect(logits.shape).toEqual(reference.shape('logits'))
+      expect(difference(await logits.data(), reference.floats('logits'), FUSED)).toBeNull()
+      logits.dispose()
+      model.weights.dispose()
     })
-    expect(logits.shape).toEqual(reference.shape('logits'))
-    expect(difference(await logits.data(), reference.floats('logits'), FUSED)).toBeNull()
-    logits.dispose()
-    model.weights.dispose()
-  })
-})
+  },
+)

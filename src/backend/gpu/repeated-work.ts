@@ -59,7 +59,8 @@ export class RepeatedSteps {
     this.store.sums.settle() // of sums that are made by other work, and read in the midst of this
     let ofOwner = this.known.get(work.owner)
     if (!ofOwner) this.known.set(work.owner, (ofOwner = new Map<string, Known>()))
-    const key = this.keyOf(work)
+    const carried = (work.carried ?? []).map(({dataId}) => this.store.placeOf(this.store.get(dataId)))
+    const key = keyOf(work, carried)
     const known = ofOwner.get(key)
     ofOwner.delete(key) // to come last in the order of use
     if (known?.isSettled && known.results && known.recording.isReady) {
@@ -67,8 +68,8 @@ export class RepeatedSteps {
       known.recording.repeat(this.stream, work.slots)
       return this.claim(known.results)
     }
-    const carried = new Set(work.carried?.map((tensor) => this.store.placeOf(this.store.get(tensor.dataId)).allocation))
-    const recording = new Recording(this.store.pool, work.slots, carried)
+    const handedOver = new Set(carried.map(({allocation}) => allocation))
+    const recording = new Recording(this.store.pool, work.slots, handedOver)
     const results = this.record(recording, compute)
     if (work.isRepeatable?.() === false) return results
     ofOwner.set(key, {
@@ -94,14 +95,6 @@ export class RepeatedSteps {
     }
   }
 
-  private keyOf({carried = [], key, slots}: RepeatedWork): string {
-    const places = carried.map(({dataId}) => {
-      const {allocation, at, format, slice} = this.store.placeOf(this.store.get(dataId))
-      return `${allocation.id}+${at} ${format} ${slice?.offset ?? ''}`
-    })
-    return [key, ...slots.map(({length}) => length), ...places].join(' ')
-  }
-
   private placesOf(results: NamedResults, recording: Recording): Result[] | null {
     const places = Object.entries(results).map(([name, {dataId, dtype, shape}]) => {
       const {host, place} = this.store.get(dataId)
@@ -120,4 +113,11 @@ export class RepeatedSteps {
       }),
     )
   }
+}
+
+function keyOf({key, slots}: RepeatedWork, carried: readonly Place[]): string {
+  const places = carried.map(
+    ({allocation, at, format, slice}) => `${allocation.id}+${at} ${format} ${slice?.offset ?? ''}`,
+  )
+  return [key, ...slots.map(({length}) => length), ...places].join(' ')
 }
