@@ -21,6 +21,7 @@ const SIZES = [
 const FORMS: readonly SsdGradientForm[] = SIZES.flatMap((sizes) =>
   pairwise({
     dLast: [null, 'f32'],
+    eights: sizes.size % 8 === 0 && sizes.states % 8 === 0 ? [true, false] : [false],
     format: formatsOf(sizes.size),
     h0: [null, 'f32'],
     limits: [
@@ -28,7 +29,7 @@ const FORMS: readonly SsdGradientForm[] = SIZES.flatMap((sizes) =>
       {high: 0.1, low: 0.001},
     ],
     matrices: formatsOf(sizes.states),
-  }).map(({dLast, format, h0, limits, matrices}) => ({
+  }).map(({dLast, eights, format, h0, limits, matrices}) => ({
     ...sizes,
     ...limits,
     b: matrices,
@@ -36,6 +37,7 @@ const FORMS: readonly SsdGradientForm[] = SIZES.flatMap((sizes) =>
     dLast,
     delta: matrices,
     dy: format,
+    eights,
     h0,
     stored: format,
     x: format,

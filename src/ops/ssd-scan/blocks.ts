@@ -11,12 +11,16 @@ export interface Area {
   readonly columns: number
 }
 
-/** A factor, read four numbers at a time; beyond its end the numbers have to be zeros. */
+/** A factor, read four numbers at a time. */
 export interface Factor {
   /** Whether numbers that lie one after another are terms of one sum; otherwise they are rows or columns of the result. */
   readonly along: boolean
   /** vec4<f32> of line `line` from `at` on: lines are rows or columns if `along`, else terms */
   readonly quad: (line: string, at: string) => string
+  /** The same as vec4<u32> of eight f16, where they are stored so */
+  readonly eight?: (line: string, at: string) => string
+  /** What a line is multiplied with */
+  readonly scale?: (line: string) => string
 }
 
 export interface Blocks {
@@ -43,8 +47,9 @@ export interface Blocks {
    * what is shown when a product begins.
    */
   readonly show: (slot: number, value: string, area: Area) => string
-  /** What was shown at a row and column */
+  /** What was shown at a row and column, and in the four columns of a quad */
   readonly shown: (row: string, column: string, area: Area) => string
+  readonly shownQuad: (row: string, quad: string, area: Area) => string
 }
 
 export const BARRIER = 'workgroupBarrier();'

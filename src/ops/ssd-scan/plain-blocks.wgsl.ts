@@ -38,7 +38,8 @@ function guarded(area: Area, code: string): string {
 }
 
 /** Terms outermost, in fours of rows or columns; a factor that lies along its terms is turned over in blocks of 4 × 4. */
-function stage(side: 'left' | 'right', extent: number, {along, quad}: Factor): string {
+function stage(side: 'left' | 'right', extent: number, {along, quad: read, scale}: Factor): string {
+  const quad = (line: string, at: string): string => (scale ? `${scale(line)} * ${read(line, at)}` : read(line, at))
   const lines = (along ? extent : DEPTH) / (along ? 4 : 1)
   const perLine = (along ? DEPTH : extent) / 4
   const copy = `${side}_stage[line * ${extent / 4}u + at / 4u] = ${quad('(k + line)', 'at')};`
@@ -120,5 +121,6 @@ ${kept ? `var<workgroup> kept: array<vec4<f32>, ${(kept.rows * kept.columns) / 4
   name: 'plain',
   show: (_slot, value, {columns}) => `kept[(row * ${columns}u + column) / 4u] = ${value};`,
   shown: (row, column, {columns}) => `kept[((${row}) * ${columns}u + ${column}) / 4u][(${column}) % 4u]`,
+  shownQuad: (row, quad, {columns}) => `kept[(${row}) * ${columns / 4}u + ${quad}]`,
   slots: slotsOf,
 }

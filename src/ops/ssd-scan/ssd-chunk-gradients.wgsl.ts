@@ -14,21 +14,23 @@
  */
 import {type DeviceFacts, type Shader} from '../../backend/gpu/shader.js'
 import {type Area, BARRIER, product} from './blocks.js'
+import {declareTotals, sumOverChunk} from './chunk-sums.wgsl.js'
 import {planSsd, type SsdPlan, termsOf} from './ssd-plan.js'
 import {chunkOrigin, declareSteps, loadSteps} from './ssd-outputs.wgsl.js'
 import {type SsdGradientForm} from './ssd-state-gradients.wgsl.js'
 import {
   array,
-  channelsAt,
-  chunkState,
+  channelRows,
   constants,
   entry,
+  from,
   inOrder,
   keyOf,
+  matrixRows,
   ofChannels,
   single,
+  stateRows,
   states,
-  statesAt,
   strided,
 } from './ssd-tensors.wgsl.js'
 import {stepSize} from './step-size.wgsl.js'
@@ -54,8 +56,8 @@ function chunkGradientsCode(form: SsdGradientForm, wanted: SsdWanted, plan: SsdP
   const tall: Area = {columns: block.rows, rows: chunk}
   const inputs = wanted === 'inputs'
   const scores = product(blocks, 'score', square, {
-    left: {along: true, quad: (r, n) => statesAt('b', r, n, form)},
-    right: {along: true, quad: (t, n) => statesAt('c', t, n, form)},
+    left: {along: true, ...stateRows('b', form)},
+    right: {along: true, ...stateRows('c', form)},
     terms: termsOf(form.states),
   })
   return `${blocks.enables}
@@ -63,15 +65,15 @@ ${constants(plan)}
 ${bindings(form, wanted, plan)}
 ${blocks.declare([square, tall], square)}
 ${declareSteps(plan)}
-var<workgroup> row_terms: array<f32, ${chunk * rowLine(tall)}>;
+var<workgroup> row_terms: array<f32, ${chunk * Math.max(rowLine(tall), rowLine(square))}>;
 var<workgroup> gains: array<f32, ${chunk}>;
 var<workgroup> passes: array<f32, ${chunk}>;
+${declareTotals(['gains', 'passes'], plan)}
 ${inputs ? stepSize(form) : ''}
 // exp(s_t − s_r) for r ≤ t, else 0, for four t
 fn decay(r: u32, t: u32) -> vec4<f32> {
-  let later = vec4<u32>(t, t + 1u, t + 2u, t + 3u);
-  let sum = vec4<f32>(sums[t], sums[t + 1u], sums[t + 2u], sums[t + 3u]);
-  return select(vec4<f32>(), exp(min(sum - sums[r], vec4<f32>())), later >= vec4<u32>(r));
+  let sum = vec4<f32>(later[t], later[t + 1u], later[t + 2u], later[t + 3u]);
+  return select(vec4<f32>(), exp(min(sum - sums[r], vec4<f32>())), vec4<u32>(t, t + 1u, t + 2u, t + 3u) >= vec4<u32>(r));
 }
 fn beyond(r: u32, t: u32, value: vec4<f32>) -> vec4<f32> {
   return select(vec4<f32>(), value, vec4<u32>(t, t + 1u, t + 2u, t + 3u) > vec4<u32>(r));
@@ -138,37 +140,56 @@ function bindings(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan): stri
 function withinChunk(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan, square: Area): string {
   const {blocks, chunk} = plan
   const pairs = product(blocks, 'pair', square, {
-    left: {along: true, quad: (r, p) => channelsAt('x', r, p, form)},
-    right: {along: true, quad: (t, p) => channelsAt('dy', t, p, form)},
+    left: {along: true, ...channelRows('x', form)},
+    right: {along: true, ...channelRows('dy', form)},
     terms: termsOf(form.size),
   })
   const one = (slot: number): string => `let part = pair_${slot} * decay(row, column) * sizes[row];
     ${wanted === 'inputs' ? `m_${slot} += part;` : `if (column <= row && row < column + 4u) { passes[row] = pair_${slot}[row - column]; }`}
-    ${blocks.show(slot, `beyond(row, column, part * score_${slot})`, square)}`
+    let above = beyond(row, column, part * score_${slot});
+    row_terms[row * ${rowLine(square)}u + column / 4u] = dot(above, vec4<f32>(1.0));
+    ${blocks.show(slot, 'above', square)}`
   return `${pairs}
     ${BARRIER}
     ${blocks.each(square, one)}
     ${BARRIER}
+    ${sumColumns(plan, square)}
     if (thread < ${chunk}u) {
-      for (var i = 0u; i < ${chunk}u; i++) {
-        gain += ${blocks.shown('i', 'thread', square)} - ${blocks.shown('thread', 'i', square)};
-      }
-      ${wanted === 'parameters' ? 'direct = passes[thread];' : ''}
+      for (var i = 0u; i < ${chunk / 4}u; i++) { gain -= row_terms[thread * ${rowLine(square)}u + i]; }
+      for (var i = 0u; i < ${columnParts(plan)}u; i++) { gain += ${blocks.shown('i', 'thread', square)}; }
+      ${wanted === 'parameters' ? 'direct = select(0.0, passes[thread], first + thread < params.length);' : ''}
     }`
+}
+
+/** Parts that the rows of what is shown are divided into, so that all invocations add up columns. */
+const columnParts = ({blocks, chunk}: SsdPlan): number => Math.min(chunk, blocks.invocations / (chunk / 4))
+
+/** Sums of columns of what is shown, a part of the rows each: shown in its place, a row for each part. */
+function sumColumns(plan: SsdPlan, square: Area): string {
+  const {blocks, chunk} = plan
+  const parts = columnParts(plan)
+  const guard = (code: string): string =>
+    blocks.invocations > (parts * chunk) / 4 ? `if (thread < ${(parts * chunk) / 4}u) { ${code} }` : code
+  return `var column_sum = vec4<f32>();
+    ${guard(`for (var i = thread / ${chunk / 4}u; i < ${chunk}u; i += ${parts}u) {
+      column_sum += ${blocks.shownQuad('i', `(thread % ${chunk / 4}u)`, square)};
+    }`)}
+    ${BARRIER}
+    ${guard(`let row = thread / ${chunk / 4}u; let column = thread % ${chunk / 4}u * 4u; ${blocks.show(0, 'column_sum', square)}`)}
+    ${BARRIER}`
 }
 
 /** What comes from the state before the chunk, and what goes to the one behind it. */
 function betweenChunks(form: SsdGradientForm, plan: SsdPlan, tall: Area): string {
   const {blocks} = plan
-  const matrix = (name: string) => (p: string, n: string) => `read_${name}(${chunkState(form)}, first_p + ${p}, ${n})`
   const inner = product(blocks, 'inner', tall, {
-    left: {along: true, quad: (r, n) => `exp(end - sums[${r}]) * ${statesAt('b', r, n, form)}`},
-    right: {along: true, quad: matrix('d_states')},
+    left: {along: true, ...stateRows('b', form), scale: (r) => `exp(end - sums[${r}])`},
+    right: {along: true, ...matrixRows('d_states', form, plan)},
     terms: termsOf(form.states),
   })
   const outer = product(blocks, 'outer', tall, {
-    left: {along: true, quad: (t, n) => `exp(sums[${t}]) * ${statesAt('c', t, n, form)}`},
-    right: {along: true, quad: matrix('states')},
+    left: {along: true, ...stateRows('c', form), scale: (t) => `exp(later[${t}])`},
+    right: {along: true, ...matrixRows('states', form, plan)},
     terms: termsOf(form.states),
   })
   return `${inner}
@@ -178,10 +199,17 @@ function betweenChunks(form: SsdGradientForm, plan: SsdPlan, tall: Area): string
 }
 
 /** Adds the products of each row of a result with the same row of x or dy to `to`. */
-function rowDots(name: string, result: string, to: string, form: SsdGradientForm, plan: SsdPlan, tall: Area): string {
+function rowDots(
+  name: 'x' | 'dy',
+  result: string,
+  to: string,
+  form: SsdGradientForm,
+  plan: SsdPlan,
+  tall: Area,
+): string {
   const {blocks, chunk} = plan
   const dot = (slot: number): string =>
-    `row_terms[row * ${rowLine(tall)}u + column / 4u] = dot(${result}_${slot}, ${channelsAt(name, 'row', 'first_p + column', form)});`
+    `row_terms[row * ${rowLine(tall)}u + column / 4u] = dot(${result}_${slot}, ${channelRows(name, form).quad('row', 'first_p + column')});`
   return `${blocks.each(tall, dot)}
       ${BARRIER}
       if (thread < ${chunk}u) { ${to} += sum_of_row(thread); }`
@@ -192,11 +220,11 @@ function inputGradient(form: SsdGradientForm, plan: SsdPlan, square: Area, tall:
   const {size} = form
   const own = product(blocks, 'own', tall, {
     left: 'kept',
-    right: {along: false, quad: (t, p) => channelsAt('dy', t, `first_p + ${p}`, form)},
+    right: {along: false, ...from('first_p', channelRows('dy', form))},
     terms: chunk,
   })
   const store = (slot: number): string => `inner_${slot} += own_${slot};
-      let skip = d[head] * ${channelsAt('dy', 'row', 'first_p + column', form)};
+      let skip = d[head] * ${channelRows('dy', form).quad('row', 'first_p + column')};
       write_d_x(sequence, first + row, head * ${size}u + first_p + column, (head + 1u) * ${size}u, sizes[row] * inner_${slot} + skip);`
   return `${empty('weighted', square, plan)}
       ${blocks.each(square, (slot) => `weighted_${slot} = score_${slot} * decay(row, column);`)}
@@ -210,16 +238,21 @@ function inputGradient(form: SsdGradientForm, plan: SsdPlan, square: Area, tall:
 function finishSteps({heads}: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan): string {
   const {across, chunk, down} = plan
   const place = `(sequence * chunk_count() + chunk) * ${heads}u + head`
-  const alpha = `var alpha = 0.0;
-      for (var i = 0u; i < ${across * down}u; i++) { alpha += through[(${place}) * ${across * down}u + i]; }
-      for (var i = thread; i < ${chunk}u; i++) { alpha += gains[i]; }
-      for (var i = 0u; i < thread; i++) { alpha += passes[i]; }`
+  const alpha = `for (var i = 0u; i < ${across * down}u; i++) { alpha += through[(${place}) * ${across * down}u + i]; }`
   const shared = `${BARRIER}
     if (thread < ${chunk}u) {
       gains[thread] = gain;
       passes[thread] = inner_pass * sizes[thread];
     }
-    ${BARRIER}`
+    ${BARRIER}
+    var alpha = 0.0;
+    ${sumOverChunk(
+      [
+        {of: 'gains', over: '>=', to: 'alpha'},
+        {of: 'passes', over: '<', to: 'alpha'},
+      ],
+      plan,
+    )}`
   if (wanted === 'inputs') {
     return `${shared}
     if (thread < ${chunk}u && first + thread < params.length) {

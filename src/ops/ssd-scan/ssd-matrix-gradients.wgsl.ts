@@ -13,16 +13,17 @@ import {planSsd, type SsdPlan} from './ssd-plan.js'
 import {type SsdGradientForm} from './ssd-state-gradients.wgsl.js'
 import {
   array,
-  channelsAt,
-  chunkState,
+  channelRows,
   constants,
   entry,
+  from,
   inOrder,
   keyOf,
+  matrixRows,
   ofChannels,
   rows,
+  stateRows,
   states,
-  statesAt,
   stepAt,
   strided,
 } from './ssd-tensors.wgsl.js'
@@ -64,6 +65,7 @@ ${inOrder([
   array('matrix', 'vec4<f32>'),
   rows({
     columns: groups * form.states,
+    fits: false,
     format: output,
     name: 'gradient',
     output: true,
@@ -88,9 +90,10 @@ ${entry(plan)}
         block.rows,
         {
           along: true,
-          quad: (t, p) => `weight(sequence, chunk, head, ${t}) * ${channelsAt(channels, t, `first_p + ${p}`, form)}`,
+          ...from('first_p', channelRows(channels, form)),
+          scale: (t) => `weight(sequence, chunk, head, ${t})`,
         },
-        {along: false, quad: (p, n) => `read_${matrix}(${chunkState(form)}, first_p + ${p}, first_n + ${n})`},
+        {along: false, ...matrixRows(matrix, form, plan, 'first_n')},
       )}
     }
   }
@@ -99,7 +102,7 @@ ${entry(plan)}
     area,
     chunk,
     {along: of === 'b', quad: (line, at) => `summed_matrix(sequence, chunk, channel_group, ${line}, ${at})`},
-    {along: false, quad: (t, n) => statesAt(other, t, `first_n + ${n}`, form)},
+    {along: false, ...from('first_n', stateRows(other, form))},
   )}
   ${blocks.finish('sum', area)}
   ${blocks.each(area, write)}

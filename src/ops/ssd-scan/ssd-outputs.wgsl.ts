@@ -11,16 +11,17 @@ import {type Area, BARRIER, product} from './blocks.js'
 import {planSsd, type SsdForm, type SsdPlan, termsOf} from './ssd-plan.js'
 import {
   array,
-  channelsAt,
-  chunkState,
+  channelRows,
   constants,
   entry,
+  from,
   groupOf,
   inOrder,
   keyOf,
+  matrixRows,
   ofChannels,
+  stateRows,
   states,
-  statesAt,
   stepAt,
   strided,
 } from './ssd-tensors.wgsl.js'
@@ -52,11 +53,15 @@ export const loadSteps = (form: SsdForm, plan: SsdPlan): string => `${BARRIER}
       let step = steps[${stepAt('thread', form, plan)}];
       sizes[thread] = step.x;
       sums[thread] = step.y;
+      later[thread] = select(NOTHING_LEFT, step.y, first + thread < params.length);
     }
     ${BARRIER}`
 
+/** `later` is s of the step that a dy belongs to; its exp is zero beyond the last step, where there is none. */
 export const declareSteps = ({chunk}: SsdPlan): string => `var<workgroup> sizes: array<f32, ${chunk}>;
-var<workgroup> sums: array<f32, ${chunk}>;`
+var<workgroup> sums: array<f32, ${chunk}>;
+var<workgroup> later: array<f32, ${chunk}>;
+const NOTHING_LEFT = -1e30;`
 
 function outputsCode(form: SsdForm, plan: SsdPlan): string {
   const {block, blocks, chunk, together} = plan
@@ -64,8 +69,8 @@ function outputsCode(form: SsdForm, plan: SsdPlan): string {
   const square: Area = {columns: chunk, rows: chunk}
   const result: Area = {columns: block.rows, rows: chunk}
   const scores = product(blocks, 'score', square, {
-    left: {along: true, quad: (t, n) => statesAt('c', t, n, form)},
-    right: {along: true, quad: (r, n) => statesAt('b', r, n, form)},
+    left: {along: true, ...stateRows('c', form)},
+    right: {along: true, ...stateRows('b', form)},
     terms: termsOf(form.states),
   })
   const value = product(
@@ -74,12 +79,12 @@ function outputsCode(form: SsdForm, plan: SsdPlan): string {
     result,
     {
       left: 'kept',
-      right: {along: false, quad: (r, p) => channelsAt('x', r, `first_p + ${p}`, form)},
+      right: {along: false, ...from('first_p', channelRows('x', form))},
       terms: chunk,
     },
     {
-      left: {along: true, quad: (t, n) => `exp(sums[${t}]) * ${statesAt('c', t, n, form)}`},
-      right: {along: true, quad: (p, n) => `read_states(${chunkState(form)}, first_p + ${p}, ${n})`},
+      left: {along: true, ...stateRows('c', form), scale: (t) => `exp(sums[${t}])`},
+      right: {along: true, ...matrixRows('states', form, plan)},
       terms: termsOf(form.states),
     },
   )
@@ -126,6 +131,6 @@ const weight = (t: string, r: string): string => `weight(${t}, ${r})`
 
 function storeOutput(slot: number, form: SsdForm): string {
   const {size} = form
-  const skip = `d[head] * ${channelsAt('x', 'row', 'first_p + column', form)}`
+  const skip = `d[head] * ${channelRows('x', form).quad('row', 'first_p + column')}`
   return `write_y(sequence, first + row, head * ${size}u + first_p + column, (head + 1u) * ${size}u, y_${slot} + ${skip});`
 }

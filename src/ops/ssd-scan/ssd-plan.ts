@@ -8,7 +8,7 @@
  */
 import {type DeviceFacts, type Format} from '../../backend/gpu/shader.js'
 import {type Area, type Blocks} from './blocks.js'
-import {matrixBlocks, UNITS_MULTIPLE} from './matrix-blocks.wgsl.js'
+import {matrixBlocks, UNITS_MULTIPLE, WIDE_MULTIPLE, wideMatrixBlocks} from './matrix-blocks.wgsl.js'
 import {plainBlocks} from './plain-blocks.wgsl.js'
 
 /** What the code is made for. */
@@ -31,6 +31,8 @@ export interface SsdForm {
   readonly high: number
   /** How y and dX are stored */
   readonly stored: 'f16' | 'f32'
+  /** Whether what is f16 can be read eight numbers at a time: sizes and places are multiples of eight */
+  readonly eights: boolean
 }
 
 export interface SsdPlan {
@@ -57,8 +59,8 @@ const UNITS_BYTES = 40_960
 const UNITS_SUBGROUP = 32
 
 /** Rows and columns of a block, at most */
-const MOST_BLOCK = 64
-const PLAIN_MULTIPLE = 16
+export const MOST_BLOCK = 64
+export const PLAIN_MULTIPLE = 16
 
 /** More heads share the products of B and C, but fewer workgroups are left: four of 24 leave 768 at 4 × 2048 steps. */
 const MOST_TOGETHER = 4
@@ -84,13 +86,19 @@ function newPlan(form: SsdForm, facts: DeviceFacts): SsdPlan {
   return {
     across: Math.ceil(states / block.columns),
     block,
-    blocks: units ? matrixBlocks : plainBlocks,
+    blocks: units ? unitsFor(block) : plainBlocks,
     chunk: units || facts.workgroupBytes >= LONG_BYTES ? CHUNK : SHORT_CHUNK,
     down: Math.ceil(size / block.rows),
     kept: units ? 'f16' : 'f32',
     together: [4, 3, 2, 1].find((count) => count <= MOST_TOGETHER && perGroup % count === 0) ?? 1,
   }
 }
+
+/** More subgroups hide more of what is waited for, and hold less in registers each. */
+const unitsFor = ({columns, rows}: Area): Blocks =>
+  (globalThis as any).ssdWide !== false && columns % WIDE_MULTIPLE === 0 && rows % WIDE_MULTIPLE === 0
+    ? wideMatrixBlocks
+    : matrixBlocks
 
 function usesUnits({size, states, stored}: SsdForm, facts: DeviceFacts): boolean {
   return (

@@ -23,30 +23,32 @@ interface Scan {
   readonly whole: readonly number[]
 }
 
+const placesOf = (places: readonly {readonly offset: number; readonly stride: number}[]): number[] =>
+  places.flatMap(({offset, stride}) => [offset, stride])
+
 function scanOf(inputs: Inputs, {groups, heads, high, low}: Settings, host: ShaderHost): Scan {
   const {b, c, delta, h0, x} = inputs as Partial<Inputs> & Inputs
   const [batch, length = 0, channels = 0] = x.shape
   const size = channels / Number(heads)
+  const places = [x, delta, b, c].map((tensor) => host.rowsOf(tensor))
+  const states = (b.shape[2] ?? 0) / Number(groups)
   const form: SsdForm = {
     b: host.formatOf(b),
     c: host.formatOf(c),
     delta: host.formatOf(delta),
+    eights: [size, states, ...placesOf(places.filter((_, index) => index !== 1))].every((count) => count % 8 === 0),
     groups: Number(groups),
     h0: h0 ? host.formatOf(h0) : null,
     heads: Number(heads),
     high: Number(high),
     low: Number(low),
     size,
-    states: (b.shape[2] ?? 0) / Number(groups),
+    states,
     stored: channels % 8 === 0 && size % 4 === 0 ? host.precision : 'f32',
     x: host.formatOf(x),
   }
   const plan = planSsd(form, host.facts)
-  const places = [x, delta, b, c].flatMap((tensor) => {
-    const {offset, stride} = host.rowsOf(tensor)
-    return [offset, stride]
-  })
-  return {batch, chunks: chunksOf(length, plan), form, host, inputs, plan, whole: [length, ...places]}
+  return {batch, chunks: chunksOf(length, plan), form, host, inputs, plan, whole: [length, ...placesOf(places)]}
 }
 
 const strided = (tensor: tf.Tensor): StridedInput => ({strided: true, tensor})

@@ -13,16 +13,17 @@ import {planSsd, type SsdForm, type SsdPlan} from './ssd-plan.js'
 import {blockOrigin} from './ssd-states.wgsl.js'
 import {
   array,
-  channelsAt,
+  channelRows,
   chunkState,
   constants,
   entry,
+  from,
   headState,
   inOrder,
   keyOf,
   ofChannels,
+  stateRows,
   states,
-  statesAt,
   stepAt,
   strided,
 } from './ssd-tensors.wgsl.js'
@@ -53,8 +54,8 @@ function stateGradientsCode(form: SsdGradientForm, plan: SsdPlan): string {
   const place = 'first_p + row, first_n + column'
   const begin = dLast ? `read_d_last(${headState(form)}, ${place})` : 'vec4<f32>()'
   const added = product(blocks, 'added', block, {
-    left: {along: false, quad: (t, p) => `exp(sums[${t}]) * ${channelsAt('dy', t, `first_p + ${p}`, form)}`},
-    right: {along: false, quad: (t, n) => statesAt('c', t, `first_n + ${n}`, form)},
+    left: {along: false, ...from('first_p', channelRows('dy', form)), scale: (t) => `weights[${t}]`},
+    right: {along: false, ...from('first_n', stateRows('c', form))},
     terms: chunk,
   })
   return `${blocks.enables}
@@ -70,7 +71,9 @@ ${inOrder([
   ...(h0 ? [states({format: 'f32', name: 'd_h0', output: true}, form)] : []),
 ])}
 ${blocks.declare([block], null)}
-var<workgroup> sums: array<f32, ${chunk}>;
+// exp(s_t), but zero beyond the last step
+var<workgroup> weights: array<f32, ${chunk}>;
+var<workgroup> whole: f32;
 var<workgroup> parts: array<f32, ${invocations}>;
 
 ${entry(plan)}
@@ -84,7 +87,11 @@ ${entry(plan)}
     let chunk = next - 1u;
     let first = chunk * ${chunk}u;
     ${BARRIER}
-    if (thread < ${chunk}u) { sums[thread] = steps[${stepAt('thread', form, plan)}].y; }
+    if (thread < ${chunk}u) {
+      let decay = exp(steps[${stepAt('thread', form, plan)}].y);
+      weights[thread] = select(0.0, decay, first + thread < params.length);
+      if (thread == ${chunk - 1}u) { whole = decay; }
+    }
     var part = 0.0;
     ${each(
       block,
@@ -93,7 +100,6 @@ ${entry(plan)}
     )}
     parts[thread] = part;
     ${BARRIER}
-    let whole = exp(sums[${chunk - 1}]);
     ${added}
     ${sumParts(invocations, `through[${chunkState(form)} * ${across * down}u + group.x]`)}
     ${each(block, (slot) => `g_${slot} = whole * g_${slot} + added_${slot};`)}

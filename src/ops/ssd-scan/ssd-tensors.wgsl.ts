@@ -1,9 +1,13 @@
 /**
- * Tensors as the shaders of the SSD scan see them: functions that read and write four neighbouring numbers of a row, with
- * zeros beyond the last step and column, whatever the format and the place of the rows.
+ * Tensors as the shaders of the SSD scan see them: functions that read and write four neighbouring numbers of a row,
+ * whatever the format and the place of the rows, or eight f16 as they are stored.
+ *
+ * No read stands in a branch, because what a branch reads is waited for at its end. Beyond the last column they give zeros;
+ * beyond the last step the last step's numbers, which come to nothing in what is made of them: Δ is zero there, and so is
+ * exp(s_t) where t is the step of a dy (`later` in ssd-outputs.wgsl.ts).
  */
 import {binding, type Format, parameters} from '../../backend/gpu/shader.js'
-import {type SsdForm, type SsdPlan} from './ssd-plan.js'
+import {MOST_BLOCK, PLAIN_MULTIPLE, type SsdForm, type SsdPlan} from './ssd-plan.js'
 
 /** L, then where the rows of x, delta, b and c lie. */
 export const SSD_PARAMETERS = [
@@ -18,6 +22,9 @@ export interface RowsOptions {
   readonly columns: number | null
   /** Whether every read begins at a multiple of four numbers and stays within what is asked for */
   readonly whole: boolean
+  /** Whether every column that is asked for exists */
+  readonly fits: boolean
+  readonly eights?: boolean
   readonly output?: boolean
 }
 
@@ -28,15 +35,23 @@ export const inOrder = (declarations: readonly Declaration[]): string =>
   declarations.map((declare, slot) => declare(slot)).join('\n')
 
 /** Rows (B, L, columns): `read_x(sequence, t, column, end)` and, for outputs, `write_x(sequence, t, column, end, value)`. */
-export function rows({columns, format, name, output = false, whole}: RowsOptions): Declaration {
-  const row = 'sequence * params.length + t'
+export function rows({columns, format, name, output = false, ...rest}: RowsOptions): Declaration {
+  const row = 'sequence * params.length + min(t, params.length - 1u)'
   const at =
     columns === null
       ? `params.${name}_offset + (${row}) * params.${name}_stride + column`
       : `(${row}) * ${columns}u + column`
-  const position = 'sequence: u32, t: u32, column: u32, end: u32'
-  const inside = `t < params.length && column < end`
-  return fours({at, format, inside, name, output, position, whole})
+  return fours({
+    ...rest,
+    at,
+    format,
+    inside: 'column < end',
+    left: 'end - column',
+    name,
+    output,
+    position: 'sequence: u32, t: u32, column: u32, end: u32',
+    written: 't < params.length && column < end',
+  })
 }
 
 export interface MatrixOptions {
@@ -46,49 +61,80 @@ export interface MatrixOptions {
 }
 
 /** States (…, P, N): `read_s(matrix, p, n)` and `write_s(matrix, p, n, value)`, `matrix` being the number of the P × N. */
-export function states({format, name, output = false}: MatrixOptions, {size, states: count}: SsdForm): Declaration {
+export function states({format, name, output = false}: MatrixOptions, form: SsdForm): Declaration {
+  const {eights, size, states: count} = form
+  const inside = `p < ${size}u && n < ${count}u`
   return fours({
     at: `(matrix * ${size}u + p) * ${count}u + n`,
+    eights,
+    fits: fits(size) && fits(count),
     format,
-    inside: `p < ${size}u && n < ${count}u`,
+    inside,
+    left: `${count}u - n`,
     name,
     output,
     position: 'matrix: u32, p: u32, n: u32',
-    rest: `${count}u - n`,
     whole: count % 4 === 0,
+    written: inside,
   })
 }
+
+/** Whether blocks end where a size ends: none reaches beyond. */
+const fits = (size: number): boolean => size % Math.min(MOST_BLOCK, size) === 0 && size % PLAIN_MULTIPLE === 0
 
 interface Fours {
   readonly name: string
   readonly format: Format
   readonly whole: boolean
+  readonly fits: boolean
+  readonly eights?: boolean
   readonly output: boolean
   readonly position: string
   readonly at: string
+  /** What has to hold for numbers to exist where they are read, and to be written */
   readonly inside: string
-  /** Numbers from here on */
-  readonly rest?: string
+  readonly written: string
+  /** Numbers from here to the end */
+  readonly left: string
 }
 
-function fours({at, format, inside, name, output, position, rest = 'end - column', whole}: Fours): Declaration {
-  const load = whole
-    ? `value = load_${name}((${at}) / 4u);`
-    : `let at = ${at}; let rest = ${rest};
-    for (var i = 0u; i < min(4u, rest); i++) { value[i] = load_${name}(at + i); }`
+function fours(of: Fours): Declaration {
+  const {at, format, left, name, output, position, whole, written} = of
   const store = whole
     ? `store_${name}((${at}) / 4u, value);`
-    : `let at = ${at}; let rest = ${rest};
+    : `let at = ${at}; let rest = ${left};
     for (var i = 0u; i < min(4u, rest); i++) { store_${name}(at + i, value[i]); }`
-  const write = `fn write_${name}(${position}, value: vec4<f32>) { if (${inside}) { ${store} } }`
-  return (slot) => `${binding({binding: slot, format, name, output, width: whole ? 4 : 1})}
-fn read_${name}(${position}) -> vec4<f32> {
-  var value: vec4<f32>;
-  if (${inside}) { ${load} }
-  return value;
-}
+  const write = `fn write_${name}(${position}, value: vec4<f32>) { if (${written}) { ${store} } }`
+  const eights = of.eights === true && format === 'f16' && !output
+  return (
+    slot,
+  ) => `${eights ? eightsBinding(slot, of) : binding({binding: slot, format, name, output, width: whole ? 4 : 1})}
+fn read_${name}(${position}) -> vec4<f32> { ${readBody(of)} }
 ${output ? write : ''}`
 }
+
+function readBody({at, fits, inside, left, name, whole}: Fours): string {
+  if (whole && fits) return `return load_${name}((${at}) / 4u);`
+  if (whole) {
+    return `let value = load_${name}(select(0u, (${at}) / 4u, ${inside})); return select(vec4<f32>(), value, ${inside});`
+  }
+  return `var value: vec4<f32>;
+  if (${inside}) {
+    let at = ${at}; let rest = ${left};
+    for (var i = 0u; i < min(4u, rest); i++) { value[i] = load_${name}(at + i); }
+  }
+  return value;`
+}
+
+/** Sixteen bytes at once: `read_eight_x` gives them as they are, `load_x` one half as numbers. */
+const eightsBinding = (slot: number, {at, name, position}: Fours): string =>
+  `@group(0) @binding(${slot}) var<storage, read> ${name}: array<vec4<u32>>;
+fn load_${name}(i: u32) -> vec4<f32> {
+  let eight = ${name}[i >> 1u];
+  let four = select(eight.xy, eight.zw, (i & 1u) == 1u);
+  return vec4<f32>(unpack2x16float(four.x), unpack2x16float(four.y));
+}
+fn read_eight_${name}(${position}) -> vec4<u32> { return ${name}[(${at}) / 8u]; }`
 
 /** Single numbers, of any type that WGSL stores. */
 export const array =
@@ -104,25 +150,52 @@ export const single =
 
 /** x, b or c of the form, read in place. */
 export function strided(name: 'x' | 'b' | 'c', form: SsdForm): Declaration {
-  return rows({columns: null, format: form[name], name, whole: (name === 'x' ? form.size : form.states) % 4 === 0})
+  const size = name === 'x' ? form.size : form.states
+  return rows({columns: null, eights: form.eights, fits: fits(size), format: form[name], name, whole: size % 4 === 0})
 }
 
 /** Rows of E channels, one after another. */
-export function ofChannels(name: string, format: Format, {heads, size}: SsdForm, output = false): Declaration {
-  return rows({columns: heads * size, format, name, output, whole: size % 4 === 0})
+export function ofChannels(name: string, format: Format, form: SsdForm, output = false): Declaration {
+  const {eights, heads, size} = form
+  return rows({columns: heads * size, eights, fits: fits(size), format, name, output, whole: size % 4 === 0})
 }
 
 export const constants = ({chunk}: SsdPlan): string => `${parameters(SSD_PARAMETERS)}
 fn chunk_count() -> u32 { return (params.length + ${chunk - 1}u) / ${chunk}u; }`
 
-const at = (column: string, value: string): string => `${column} + ${value}`
+/** A factor of a product: rows of a head's x or dy, or of its group's b or c, in a chunk; columns within the head. */
+export interface Rows {
+  readonly quad: (t: string, column: string) => string
+  readonly eight?: (t: string, column: string) => string
+}
 
-/** Reads of a head's x or dy, and of its group's b or c, in a chunk: `t` within the chunk, columns within the head. */
-export const channelsAt = (name: string, t: string, p: string, {size}: SsdForm): string =>
-  `read_${name}(sequence, first + ${t}, ${at(`head * ${size}u`, p)}, (head + 1u) * ${size}u)`
+function rowsFrom(name: string, format: Format, part: string, size: number, {eights}: SsdForm): Rows {
+  const position = (t: string, column: string): string =>
+    `(sequence, first + ${t}, ${part} * ${size}u + ${column}, (${part} + 1u) * ${size}u)`
+  const quad = (t: string, column: string): string => `read_${name}${position(t, column)}`
+  if (!eights || format !== 'f16') return {quad}
+  return {eight: (t, column) => `read_eight_${name}${position(t, column)}`, quad}
+}
 
-export const statesAt = (name: string, t: string, n: string, {states: count}: SsdForm): string =>
-  `read_${name}(sequence, first + ${t}, ${at(`channel_group * ${count}u`, n)}, (channel_group + 1u) * ${count}u)`
+export const channelRows = (name: 'x' | 'dy', form: SsdForm & {readonly dy?: Format}): Rows =>
+  rowsFrom(name, name === 'x' ? form.x : (form.dy ?? 'f32'), 'head', form.size, form)
+
+export const stateRows = (name: 'b' | 'c', form: SsdForm): Rows =>
+  rowsFrom(name, form[name], 'channel_group', form.states, form)
+
+/** The same with columns from `start` on. */
+export const from = (start: string, {eight, quad}: Rows): Rows => ({
+  ...(eight && {eight: (t: string, column: string) => eight(t, `${start} + ${column}`)}),
+  quad: (t, column) => quad(t, `${start} + ${column}`),
+})
+
+/** Rows p of the state of the chunk and head, of `states` or of their gradients. */
+export function matrixRows(name: 'states' | 'd_states', form: SsdForm, {kept}: SsdPlan, start = '0u'): Rows {
+  const position = (p: string, n: string): string => `(${chunkState(form)}, first_p + ${p}, ${start} + ${n})`
+  const quad = (p: string, n: string): string => `read_${name}${position(p, n)}`
+  if (!form.eights || kept !== 'f16') return {quad}
+  return {eight: (p, n) => `read_eight_${name}${position(p, n)}`, quad}
+}
 
 /** The number of the state of chunk and head among all that are kept, and of a head's first or last state. */
 export const chunkState = ({heads}: SsdForm): string => `((sequence * chunk_count() + chunk) * ${heads}u + head)`
