@@ -3,7 +3,7 @@ import {expect, test} from '@jest/globals'
 import * as tf from '@tensorflow/tfjs-core'
 import {parameters} from '../../src/backend/gpu/shader.js'
 import {toTensors} from '../../src/ops/operation.js'
-import {type Area, BARRIER, type Blocks, type Factor, product} from '../../src/ops/ssd-scan/blocks.js'
+import {type Area, BARRIER, type Blocks, type Factor, product, whole} from '../../src/ops/ssd-scan/blocks.js'
 import {matrixBlocks, wideMatrixBlocks} from '../../src/ops/ssd-scan/matrix-blocks.wgsl.js'
 import {plainBlocks} from '../../src/ops/ssd-scan/plain-blocks.wgsl.js'
 import {difference, F32} from '../support/close.js'
@@ -44,16 +44,16 @@ ${blocks.declare([area, square], square)}
 fn main(@builtin(local_invocation_index) thread: u32) {
   ${blocks.constants}
   for (var round = 0u; round < 2u * params.length; round++) {
-    ${product(blocks, 'sum', area, {left, right, terms: rows})}
+    ${whole(product(blocks, 'sum', area, {left, right, terms: rows}))}
     ${blocks.each(area, (slot) => `once[(row * ${COLUMNS}u + column) / 4u] = sum_${slot};`)}
   }
-  ${product(blocks, 'own', square, {left, right: left, terms: rows})}
+  ${whole(product(blocks, 'own', square, {left, right: left, terms: rows}))}
   ${BARRIER}
   ${blocks.each(square, (slot) => blocks.show(slot, `own_${slot}`, square))}
   ${BARRIER}
   if (thread < ${rows}u) { diagonal[thread] = ${blocks.shown('thread', 'thread', square)}; }
   ${blocks.keep('own', square)}
-  ${product(blocks, 'more', area, {left: 'kept', right, terms: rows})}
+  ${whole(product(blocks, 'more', area, {left: 'kept', right, terms: rows}))}
   ${blocks.each(area, (slot) => `twice[(row * ${COLUMNS}u + column) / 4u] = more_${slot};`)}
 }`)
 }

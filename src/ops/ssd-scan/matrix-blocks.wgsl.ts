@@ -6,7 +6,7 @@
  * of 32 or 64. 64 terms are staged at once (18 KiB for both factors), which most products here do not exceed. Results reach
  * the invocations through the same memory (17 KiB).
  */
-import {type Area, BARRIER, type Blocks, type Factor} from './blocks.js'
+import {type Area, BARRIER, type Blocks, type Factor, type Factors, type Steps} from './blocks.js'
 
 const SUBGROUP = 32
 const PIECE = 16
@@ -50,36 +50,50 @@ interface Stage {
   readonly store: string
 }
 
-/** How all invocations bring a factor's next terms into workgroup memory: asked for before the barrier, stored behind it. */
-function stage(which: 'left' | 'right', extent: number, depth: number, factor: Factor, {invocations}: Side): Stage {
+interface Staged {
+  /** Names what is loaded */
+  readonly id: string
+  readonly which: 'left' | 'right'
+  readonly extent: number
+  readonly depth: number
+  /** The first term */
+  readonly k: number
+}
+
+/** How all invocations bring a factor's next terms into workgroup memory: asked for early, stored behind a barrier. */
+function stage({depth, extent, id: of, k, which}: Staged, factor: Factor, {invocations}: Side): Stage {
   const {along} = factor
   const perLine = (along ? depth : extent) / 8
   const chunks = (extent * depth) / 8 / invocations
   const loads: string[] = []
   const stores: string[] = []
   for (const chunk of range(chunks)) {
-    const id = `${which}_${chunk}`
+    const id = `${of}_${which}_${chunk}`
     const [line, at] = [`line_${id}`, `at_${id}`]
     loads.push(`let ${line} = (thread + ${chunk * invocations}u) / ${perLine}u;
     let ${at} = (thread + ${chunk * invocations}u) % ${perLine}u * 8u;
-    ${loadEight(id, factor, along ? line : `(k + ${line})`, along ? `(k + ${at})` : at)}`)
+    ${loadEight(id, factor, along ? line : `(${k}u + ${line})`, along ? `(${k}u + ${at})` : at)}`)
     const start = which === 'left' ? '' : 'RIGHT + '
-    stores.push(`staged[${start}${line} * ${perLine + 1}u + ${at} / 8u] = ${storedEight(id, factor)};`)
+    let scale = factor.scale?.(along ? line : `(${k}u + ${line})`)
+    if (scale && factor.scaleIsRead) {
+      loads.push(`let scale_${id} = ${scale};`)
+      scale = `scale_${id}`
+    }
+    stores.push(`staged[${start}${line} * ${perLine + 1}u + ${at} / 8u] = ${storedEight(id, factor, scale)};`)
   }
   return {load: loads.join('\n'), store: stores.join('\n')}
 }
 
 /** Eight numbers as they come; what is done with them waits for them, so it follows when all have been asked for. */
-function loadEight(id: string, {eight, quad, scale}: Factor, line: string, at: string): string {
-  const factor = scale ? `let scale_${id} = ${scale(line)};` : ''
-  if (eight) return `${factor} let eight_${id} = ${eight(line, at)};`
-  return `${factor} let low_${id} = ${quad(line, at)}; let high_${id} = ${quad(line, `(${at} + 4u)`)};`
+function loadEight(id: string, {eight, quad}: Factor, line: string, at: string): string {
+  if (eight) return `let eight_${id} = ${eight(line, at)};`
+  return `let low_${id} = ${quad(line, at)}; let high_${id} = ${quad(line, `(${at} + 4u)`)};`
 }
 
-function storedEight(id: string, {eight, scale}: Factor): string {
-  if (eight) return scale ? `scaled(eight_${id}, scale_${id})` : `eight_${id}`
-  const times = scale ? `scale_${id} * ` : ''
-  return `in_halves(${times}low_${id}, ${times}high_${id})`
+function storedEight(id: string, {eight}: Factor, scale: string | undefined): string {
+  if (eight) return scale ? `scaled(eight_${id}, ${scale})` : `eight_${id}`
+  if (!scale) return `in_halves(low_${id}, high_${id})`
+  return `in_halves(${scale} * low_${id}, ${scale} * high_${id})`
 }
 
 /** Loads a piece: `first` is its first row or column, `term` its first term. */
@@ -98,40 +112,54 @@ interface Place {
   readonly line: number
 }
 
-function multiply(side: Side, result: string, area: Area, terms: number, left: Factor | 'kept', right: Factor): string {
+function multiply(side: Side, id: string, result: string, area: Area, factors: Factors): Steps {
+  const {left, right, terms} = factors
   const depth = depthOf(terms)
-  const kept = left === 'kept'
-  const none: Stage = {load: '', store: ''}
-  const stages = [
-    kept ? none : stage('left', area.rows, depth, left, side),
-    stage('right', area.columns, depth, right, side),
-  ]
-  const leftPlace: Place = kept
-    ? {along: true, line: lineOf(terms), memory: 'kept', start: '0u'}
-    : {along: left.along, line: lineOf(left.along ? depth : area.rows), memory: 'staged', start: '0u'}
+  const stages = range(terms / depth).map((index): Stage => {
+    const of = {depth, id: `${id}_${index}`, k: index * depth}
+    const parts = [stage({...of, extent: area.columns, which: 'right'}, right, side)]
+    if (left !== 'kept') parts.unshift(stage({...of, extent: area.rows, which: 'left'}, left, side))
+    return {load: parts.map(({load}) => load).join('\n'), store: parts.map(({store}) => store).join('\n')}
+  })
+  const round = (index: number, meanwhile: string): string => `${BARRIER}
+    ${stages[index].store}
+    ${BARRIER}
+    ${stages[index + 1]?.load ?? meanwhile}
+    ${multiplyStaged(side, result, area, factors, index * depth)}`
+  return {
+    load: stages[0].load,
+    rest: (meanwhile) => stages.map((_, index) => round(index, meanwhile)).join('\n'),
+  }
+}
+
+/** Multiplies what is staged, the terms from `k` on. */
+function multiplyStaged(side: Side, result: string, area: Area, {left, right, terms}: Factors, k: number): string {
+  const depth = depthOf(terms)
+  const leftPlace: Place =
+    left === 'kept'
+      ? {along: true, line: lineOf(terms), memory: 'kept', start: '0u'}
+      : {along: left.along, line: lineOf(left.along ? depth : area.rows), memory: 'staged', start: '0u'}
   const rightLine = lineOf(right.along ? depth : area.columns)
   const rightPlace: Place = {along: right.along, line: rightLine, memory: 'staged', start: 'RIGHT'}
   const [down, across] = [area.rows / SIDE, area.columns / side.across]
-  const step = (term: number): string => `{
-    ${range(down / PIECE)
-      .map((i) =>
-        loadPiece(`left_${i}`, 'left', leftPlace, `down * ${down}u + ${i * PIECE}u`, `${kept ? 'k + ' : ''}${term}u`),
-      )
-      .join('\n')}
-    ${range(across / PIECE)
-      .map((j) => loadPiece(`right_${j}`, 'right', rightPlace, `across * ${across}u + ${j * PIECE}u`, `${term}u`))
-      .join('\n')}
-    ${eachPiece(area, side, (i, j) => `${result}_sum_${i}_${j} = subgroupMatrixMultiplyAccumulate(left_${i}, right_${j}, ${result}_sum_${i}_${j});`)}
-  }`
-  return `for (var k = 0u; k < ${terms}u; k += ${depth}u) {
-    ${stages.map(({load}) => load).join('\n')}
-    ${BARRIER}
-    ${stages.map(({store}) => store).join('\n')}
-    ${BARRIER}
-    ${range(depth / PIECE)
-      .map((piece) => step(piece * PIECE))
-      .join('\n')}
-  }`
+  const first = left === 'kept' ? k : 0
+  const lefts = (term: number): string[] =>
+    range(down / PIECE).map((i) =>
+      loadPiece(`left_${i}`, 'left', leftPlace, `down * ${down}u + ${i * PIECE}u`, `${first + term}u`),
+    )
+  const rights = (term: number): string[] =>
+    range(across / PIECE).map((j) =>
+      loadPiece(`right_${j}`, 'right', rightPlace, `across * ${across}u + ${j * PIECE}u`, `${term}u`),
+    )
+  const add = eachPiece(
+    area,
+    side,
+    (i, j) =>
+      `${result}_sum_${i}_${j} = subgroupMatrixMultiplyAccumulate(left_${i}, right_${j}, ${result}_sum_${i}_${j});`,
+  )
+  return range(depth / PIECE)
+    .map((piece) => `{ ${[...lefts(piece * PIECE), ...rights(piece * PIECE), add].join('\n')} }`)
+    .join('\n')
 }
 
 /** Two slots lie side by side, so that an invocation has eight numbers that it can keep as one element. */
@@ -142,8 +170,13 @@ const rowOf = (slot: number, {columns}: Area, {invocations}: Side): string =>
 const columnOf = (slot: number, {columns}: Area, {invocations}: Side): string =>
   `((thread + ${Math.floor(slot / 2) * invocations}u) % ${columns / 8}u * 8u + ${(slot % 2) * 4}u)`
 
-const each = (area: Area, side: Side, code: (slot: number) => string): string =>
-  slotsOf(area, side)
+const each = (
+  area: Area,
+  side: Side,
+  code: (slot: number) => string,
+  slots: readonly number[] = slotsOf(area, side),
+): string =>
+  slots
     .map(
       (slot) => `{ let row = ${rowOf(slot, area, side)}; let column = ${columnOf(slot, area, side)}; ${code(slot)} }`,
     )
@@ -179,12 +212,18 @@ function finish(side: Side, result: string, area: Area): string {
   return [BARRIER, eachPiece(area, side, store), BARRIER, ...slotsOf(area, side).map(take)].join('\n')
 }
 
+const eachPair = (area: Area, side: Side, code: (slot: number) => string): string =>
+  each(
+    area,
+    side,
+    code,
+    slotsOf(area, side).filter((slot) => slot % 2 === 0),
+  )
+
 function keep(side: Side, result: string, area: Area): string {
   const put = (slot: number): string =>
-    slot % 2 === 0
-      ? `kept[row * ${lineOf(area.columns)}u + column / 8u] = in_halves(${result}_${slot}, ${result}_${slot + 1});`
-      : ''
-  return `${BARRIER}\n${each(area, side, put)}`
+    `kept[row * ${lineOf(area.columns)}u + column / 8u] = in_halves(${result}_${slot}, ${result}_${slot + 1});`
+  return `${BARRIER}\n${eachPair(area, side, put)}`
 }
 
 function blocksOf(across: 2 | 4): Blocks {
@@ -197,6 +236,7 @@ function blocksOf(across: 2 | 4): Blocks {
   let across = thread / ${SUBGROUP * SIDE}u;`,
     declare,
     each: (area, code) => each(area, side, code),
+    eachPair: (area, code) => eachPair(area, side, code),
     enables: `enable f16;
 enable subgroups;
 enable chromium_experimental_subgroup_matrix;
@@ -204,7 +244,7 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);`,
     finish: (result, area) => finish(side, result, area),
     invocations: side.invocations,
     keep: (result, area) => keep(side, result, area),
-    multiply: (result, area, terms, left, right) => multiply(side, result, area, terms, left, right),
+    multiply: (id, result, area, factors) => multiply(side, id, result, area, factors),
     name: `matrix units, ${across} across`,
     show: (_slot, value, area) => `staged[row * ${resultLine(area)}u + column / 4u] = bitcast<vec4<u32>>(${value});`,
     shown: (row, column, area) =>

@@ -13,32 +13,19 @@
  * in ssd-outputs.wgsl.ts. dA and dD are asked for apart: `parameters` makes Σ Δ_t α_t and Σ x_t · dy_t of each chunk.
  */
 import {type DeviceFacts, type Shader} from '../../backend/gpu/shader.js'
-import {type Area, BARRIER, product} from './blocks.js'
+import {type Area, BARRIER, product, type Steps, whole} from './blocks.js'
 import {declareTotals, sumOverChunk} from './chunk-sums.wgsl.js'
-import {planSsd, type SsdPlan, termsOf} from './ssd-plan.js'
-import {chunkOrigin, declareSteps, loadSteps} from './ssd-outputs.wgsl.js'
+import {planSsd, type SsdForm, type SsdPlan, termsOf} from './ssd-plan.js'
+import {channelPlace, chunkOrigin, declareSteps, loadSteps} from './ssd-outputs.wgsl.js'
 import {type SsdGradientForm} from './ssd-state-gradients.wgsl.js'
-import {
-  array,
-  channelRows,
-  constants,
-  entry,
-  from,
-  inOrder,
-  keyOf,
-  matrixRows,
-  ofChannels,
-  single,
-  stateRows,
-  states,
-  strided,
-} from './ssd-tensors.wgsl.js'
+import {channelRows, eachRead, from, matrixRows, stateRows, writeSlots} from './ssd-rows.wgsl.js'
+import {array, constants, entry, inOrder, keyOf, ofChannels, rows, single, states, strided} from './ssd-tensors.wgsl.js'
 import {stepSize} from './step-size.wgsl.js'
 
 export type SsdWanted = 'inputs' | 'parameters'
 
 /**
- * x, b, c, dy, states, G, steps, through, then for `inputs` delta, a, d → dX (B, L, E), dDelta (B, L, H), M (B, chunks,
+ * x, b, c, dy, states, G, steps, through, then for `inputs` delta, a, d → dX (B, L, E) beside x, dDelta (B, L, H), M (B, chunks,
  * groups of heads, Q, Q); for `parameters` → dA (B, chunks, H), dD (B, chunks, H)
  */
 export function ssdChunkGradientsShader(form: SsdGradientForm, wanted: SsdWanted, facts: DeviceFacts): Shader {
@@ -60,6 +47,14 @@ function chunkGradientsCode(form: SsdGradientForm, wanted: SsdWanted, plan: SsdP
     right: {along: true, ...stateRows('c', form)},
     terms: termsOf(form.states),
   })
+  const pairs = product(blocks, 'pair', square, {
+    left: {along: true, ...channelRows('x', form)},
+    right: {along: true, ...channelRows('dy', form)},
+    terms: termsOf(form.size),
+  })
+  const between = betweenChunks(form, wanted, plan, square, tall)
+  // With one block of channels its first numbers can be asked for before the loop that there would be over blocks.
+  const inOne = block.rows >= form.size
   return `${blocks.enables}
 ${constants(plan)}
 ${bindings(form, wanted, plan)}
@@ -86,18 +81,18 @@ fn sum_of_row(row: u32) -> f32 {
 
 ${entry(plan)}
   ${chunkOrigin(form, plan)}
-  ${scores}
+  ${whole(scores)}
   ${inputs ? empty('m', square, plan) : ''}
   for (var head = first_head; head < first_head + ${together}u; head++) {
+    ${inOne ? 'let first_p = 0u;' : ''}
+    ${pairs.load}
     ${loadSteps(form, plan)}
     let end = sums[${chunk - 1}];
     // Of step \`thread\` of the chunk: see the sums above, in the order of their making
     var gain = 0.0; var inner_pass = 0.0; var direct = 0.0;
-    ${withinChunk(form, wanted, plan, square)}
-    for (var first_p = 0u; first_p < ${form.size}u; first_p += ${block.rows}u) {
-      ${betweenChunks(form, plan, tall)}
-      ${inputs ? inputGradient(form, plan, square, tall) : ''}
-    }
+    ${pairs.rest(inOne ? between.load : '')}
+    ${withinChunk(wanted, plan, square)}
+    ${inOne ? between.rest('') : eachBlock(between, form, plan)}
     ${finishSteps(form, wanted, plan)}
   }
   ${inputs ? storeMatrix(form, plan, square) : ''}
@@ -130,27 +125,29 @@ function bindings(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan): stri
     single('delta', form.delta),
     array('a'),
     array('d'),
-    ofChannels('d_x', form.stored, form, true),
+    rows({
+      columns: 'x',
+      eights: form.eights,
+      fits: false,
+      format: form.stored,
+      name: 'd_x',
+      output: true,
+      whole: form.size % 4 === 0,
+    }),
     array('d_delta', 'f32', true),
     array('matrix', 'vec4<f32>', true),
   ])
 }
 
-/** x · dy of all pairs of steps: M, and the sums of rows and columns above the diagonal. */
-function withinChunk(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan, square: Area): string {
+/** With x · dy of all pairs of steps: M, and the sums of rows and columns above the diagonal. */
+function withinChunk(wanted: SsdWanted, plan: SsdPlan, square: Area): string {
   const {blocks, chunk} = plan
-  const pairs = product(blocks, 'pair', square, {
-    left: {along: true, ...channelRows('x', form)},
-    right: {along: true, ...channelRows('dy', form)},
-    terms: termsOf(form.size),
-  })
   const one = (slot: number): string => `let part = pair_${slot} * decay(row, column) * sizes[row];
     ${wanted === 'inputs' ? `m_${slot} += part;` : `if (column <= row && row < column + 4u) { passes[row] = pair_${slot}[row - column]; }`}
     let above = beyond(row, column, part * score_${slot});
     row_terms[row * ${rowLine(square)}u + column / 4u] = dot(above, vec4<f32>(1.0));
     ${blocks.show(slot, 'above', square)}`
-  return `${pairs}
-    ${BARRIER}
+  return `${BARRIER}
     ${blocks.each(square, one)}
     ${BARRIER}
     ${sumColumns(plan, square)}
@@ -179,59 +176,70 @@ function sumColumns(plan: SsdPlan, square: Area): string {
     ${BARRIER}`
 }
 
-/** What comes from the state before the chunk, and what goes to the one behind it. */
-function betweenChunks(form: SsdGradientForm, plan: SsdPlan, tall: Area): string {
-  const {blocks} = plan
+const eachBlock = ({load, rest}: Steps, {size}: SsdForm, {block}: SsdPlan): string =>
+  `for (var first_p = 0u; first_p < ${size}u; first_p += ${block.rows}u) { ${load} ${rest('')} }`
+
+/** What comes from the state before the chunk, what goes to the one behind it, and dX. */
+function betweenChunks(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan, square: Area, tall: Area): Steps {
+  const {blocks, chunk} = plan
   const inner = product(blocks, 'inner', tall, {
-    left: {along: true, ...stateRows('b', form), scale: (r) => `exp(end - sums[${r}])`},
+    left: {along: true, ...stateRows('b', form)},
     right: {along: true, ...matrixRows('d_states', form, plan)},
     terms: termsOf(form.states),
   })
   const outer = product(blocks, 'outer', tall, {
-    left: {along: true, ...stateRows('c', form), scale: (t) => `exp(later[${t}])`},
+    left: {along: true, ...stateRows('c', form)},
     right: {along: true, ...matrixRows('states', form, plan)},
     terms: termsOf(form.states),
   })
-  return `${inner}
-      ${rowDots('x', 'inner', 'inner_pass', form, plan, tall)}
-      { ${outer}
-      ${rowDots('dy', 'outer', 'gain', form, plan, tall)} }`
-}
-
-/** Adds the products of each row of a result with the same row of x or dy to `to`. */
-function rowDots(
-  name: 'x' | 'dy',
-  result: string,
-  to: string,
-  form: SsdGradientForm,
-  plan: SsdPlan,
-  tall: Area,
-): string {
-  const {blocks, chunk} = plan
-  const dot = (slot: number): string =>
-    `row_terms[row * ${rowLine(tall)}u + column / 4u] = dot(${result}_${slot}, ${channelRows(name, form).quad('row', 'first_p + column')});`
-  return `${blocks.each(tall, dot)}
-      ${BARRIER}
-      if (thread < ${chunk}u) { ${to} += sum_of_row(thread); }`
-}
-
-function inputGradient(form: SsdGradientForm, plan: SsdPlan, square: Area, tall: Area): string {
-  const {blocks, chunk} = plan
-  const {size} = form
   const own = product(blocks, 'own', tall, {
     left: 'kept',
     right: {along: false, ...from('first_p', channelRows('dy', form))},
     terms: chunk,
   })
-  const store = (slot: number): string => `inner_${slot} += own_${slot};
-      let skip = d[head] * ${channelRows('dy', form).quad('row', 'first_p + column')};
-      write_d_x(sequence, first + row, head * ${size}u + first_p + column, (head + 1u) * ${size}u, sizes[row] * inner_${slot} + skip);`
+  const inputs = wanted === 'inputs'
+  return {
+    load: inner.load,
+    rest: () => `${inner.rest(outer.load)}
+      ${rowDots('x', 'inner', (sum) => `inner_pass += exp(end - sums[thread]) * ${sum};`, form, plan, tall)}
+      ${outer.rest(inputs ? own.load : '')}
+      ${rowDots('dy', 'outer', (sum) => `gain += exp(later[thread]) * ${sum};`, form, plan, tall)}
+      ${inputs ? inputGradient(own, form, plan, square, tall) : ''}`,
+  }
+}
+
+/** Hands on the products of each row of a result with the same row of x or dy, summed. */
+function rowDots(
+  name: 'x' | 'dy',
+  result: string,
+  use: (sum: string) => string,
+  form: SsdGradientForm,
+  plan: SsdPlan,
+  tall: Area,
+): string {
+  const {chunk} = plan
+  const dot = (slot: number, value: string, column: string): string =>
+    `row_terms[row * ${rowLine(tall)}u + ${column} / 4u] = dot(${result}_${slot}, ${value});`
+  return `${eachRead(plan, tall, from('first_p', channelRows(name, form)), dot)}
+      ${BARRIER}
+      if (thread < ${chunk}u) { ${use('sum_of_row(thread)')} }`
+}
+
+/** dX = Δ q + D dy, and x · q */
+function inputGradient(own: Steps, form: SsdGradientForm, plan: SsdPlan, square: Area, tall: Area): string {
+  const {blocks} = plan
+  const add = (
+    slot: number,
+    value: string,
+  ): string => `inner_${slot} = exp(end - sums[row]) * inner_${slot} + own_${slot};
+      own_${slot} = sizes[row] * inner_${slot} + d[head] * ${value};`
   return `${empty('weighted', square, plan)}
       ${blocks.each(square, (slot) => `weighted_${slot} = score_${slot} * decay(row, column);`)}
       ${blocks.keep('weighted', square)}
-      ${own}
-      ${blocks.each(tall, store)}
-      ${rowDots('x', 'inner', 'direct', form, plan, tall)}`
+      ${own.rest('')}
+      ${eachRead(plan, tall, from('first_p', channelRows('dy', form)), add)}
+      ${writeSlots(plan, tall, form, {format: form.stored, name: 'd_x', place: channelPlace(form)}, 'own')}
+      ${rowDots('x', 'inner', (sum) => `direct += ${sum};`, form, plan, tall)}`
 }
 
 /** α of every step, and what follows from it. */

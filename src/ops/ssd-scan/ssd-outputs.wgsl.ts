@@ -7,20 +7,17 @@
  * A workgroup takes a chunk and a few heads of one group, which share C Bᵀ; it stays in registers meanwhile.
  */
 import {type DeviceFacts, type Grid, type Shader} from '../../backend/gpu/shader.js'
-import {type Area, BARRIER, product} from './blocks.js'
+import {type Area, BARRIER, product, whole} from './blocks.js'
 import {planSsd, type SsdForm, type SsdPlan, termsOf} from './ssd-plan.js'
+import {channelRows, eachRead, from, matrixRows, stateRows, writeSlots} from './ssd-rows.wgsl.js'
 import {
   array,
-  channelRows,
   constants,
   entry,
-  from,
   groupOf,
   inOrder,
   keyOf,
-  matrixRows,
   ofChannels,
-  stateRows,
   states,
   stepAt,
   strided,
@@ -110,7 +107,7 @@ fn weight(t: u32, r: u32) -> f32 { return select(0.0, exp(min(sums[t] - sums[r],
 
 ${entry(plan)}
   ${chunkOrigin(form, plan)}
-  ${scores}
+  ${whole(scores)}
   for (var head = first_head; head < first_head + ${together}u; head++) {
     ${loadSteps(form, plan)}
     ${blocks
@@ -120,8 +117,9 @@ ${entry(plan)}
     ${each(square, weigh)}
     ${blocks.keep('weighted', square)}
     for (var first_p = 0u; first_p < ${form.size}u; first_p += ${block.rows}u) {
-      ${value}
-      ${each(result, (slot) => storeOutput(slot, form))}
+      ${whole(value)}
+      ${eachRead(plan, result, from('first_p', channelRows('x', form)), (slot, x) => `y_${slot} += d[head] * ${x};`)}
+      ${writeSlots(plan, result, form, {format: form.stored, name: 'y', place: channelPlace(form)}, 'y')}
     }
   }
 }`
@@ -129,8 +127,6 @@ ${entry(plan)}
 
 const weight = (t: string, r: string): string => `weight(${t}, ${r})`
 
-function storeOutput(slot: number, form: SsdForm): string {
-  const {size} = form
-  const skip = `d[head] * ${channelRows('x', form).quad('row', 'first_p + column')}`
-  return `write_y(sequence, first + row, head * ${size}u + first_p + column, (head + 1u) * ${size}u, y_${slot} + ${skip});`
-}
+/** Where a slot of a head's channels is written, in arguments of `write_…` */
+export const channelPlace = ({size}: SsdForm): string =>
+  `sequence, first + row, head * ${size}u + first_p + column, (head + 1u) * ${size}u`

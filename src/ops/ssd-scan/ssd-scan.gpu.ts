@@ -32,11 +32,10 @@ function scanOf(inputs: Inputs, {groups, heads, high, low}: Settings, host: Shad
   const size = channels / Number(heads)
   const places = [x, delta, b, c].map((tensor) => host.rowsOf(tensor))
   const states = (b.shape[2] ?? 0) / Number(groups)
-  const form: SsdForm = {
+  const form = {
     b: host.formatOf(b),
     c: host.formatOf(c),
     delta: host.formatOf(delta),
-    eights: [size, states, ...placesOf(places.filter((_, index) => index !== 1))].every((count) => count % 8 === 0),
     groups: Number(groups),
     h0: h0 ? host.formatOf(h0) : null,
     heads: Number(heads),
@@ -48,7 +47,10 @@ function scanOf(inputs: Inputs, {groups, heads, high, low}: Settings, host: Shad
     x: host.formatOf(x),
   }
   const plan = planSsd(form, host.facts)
-  return {batch, chunks: chunksOf(length, plan), form, host, inputs, plan, whole: [length, ...placesOf(places)]}
+  const whole = [length, ...placesOf(places)]
+  const aligned = [size, states, ...placesOf([places[0], places[2], places[3]])].every((count) => count % 8 === 0)
+  const eights = aligned && plan.blocks.eachPair !== null
+  return {batch, chunks: chunksOf(length, plan), form: {...form, eights}, host, inputs, plan, whole}
 }
 
 const strided = (tensor: tf.Tensor): StridedInput => ({strided: true, tensor})
@@ -182,7 +184,7 @@ function chunkGradients(
 function inputGradients(backward: Backward, of: StateGradients): {dX: tf.Tensor; dDelta: tf.Tensor; m: tf.Tensor} {
   const {batch, chunks, form, inputs, plan} = backward
   const [dX, dDelta, m] = chunkGradients(backward, of, 'inputs', [
-    {format: form.stored, shape: inputs.x.shape},
+    {beside: inputs.x, format: form.stored, shape: inputs.x.shape},
     f32(inputs.delta.shape),
     f32([batch, chunks, form.heads / plan.together, plan.chunk, plan.chunk]),
   ])
@@ -210,7 +212,7 @@ function matrixGradient(backward: Backward, of: 'b' | 'c', {dStates}: StateGradi
       inputs:
         of === 'b' ? [strided(x), strided(c), dStates, made.steps, m] : [dy, strided(b), made.states, made.steps, m],
       operations: 2 * batch * chunks * plan.chunk * states * (heads * size + groups * plan.chunk),
-      outputs: [{format: output, shape: b.shape}],
+      outputs: [{beside: inputs[of], format: output, shape: b.shape}],
       shader: ssdMatrixGradientShader(matrixForm, host.facts),
       whole,
     }),

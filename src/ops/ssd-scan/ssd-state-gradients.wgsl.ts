@@ -11,18 +11,16 @@ import {type DeviceFacts, type Format, type Shader} from '../../backend/gpu/shad
 import {BARRIER, product} from './blocks.js'
 import {planSsd, type SsdForm, type SsdPlan} from './ssd-plan.js'
 import {blockOrigin} from './ssd-states.wgsl.js'
+import {channelRows, eachRead, from, matrixRows, stateRows, writeSlots} from './ssd-rows.wgsl.js'
 import {
   array,
-  channelRows,
   chunkState,
   constants,
   entry,
-  from,
   headState,
   inOrder,
   keyOf,
   ofChannels,
-  stateRows,
   states,
   stepAt,
   strided,
@@ -65,7 +63,7 @@ ${inOrder([
   ofChannels('dy', form.dy, form),
   states({format: plan.kept, name: 'states'}, form),
   array('steps', 'vec2<f32>'),
-  ...(dLast ? [states({format: dLast, name: 'd_last'}, form)] : []),
+  ...(dLast ? [states({format: dLast, name: 'd_last'}, {...form, eights: false})] : []),
   states({format: plan.kept, name: 'd_states', output: true}, form),
   array('through', 'f32', true),
   ...(h0 ? [states({format: 'f32', name: 'd_h0', output: true}, form)] : []),
@@ -86,6 +84,7 @@ ${entry(plan)}
   for (var next = chunk_count(); next > 0u; next--) {
     let chunk = next - 1u;
     let first = chunk * ${chunk}u;
+    ${added.load}
     ${BARRIER}
     if (thread < ${chunk}u) {
       let decay = exp(steps[${stepAt('thread', form, plan)}].y);
@@ -93,14 +92,11 @@ ${entry(plan)}
       if (thread == ${chunk - 1}u) { whole = decay; }
     }
     var part = 0.0;
-    ${each(
-      block,
-      (slot) => `write_d_states(${chunkState(form)}, ${place}, g_${slot});
-      part += dot(g_${slot}, read_states(${chunkState(form)}, ${place}));`,
-    )}
+    ${writeSlots(plan, block, form, {format: plan.kept, name: 'd_states', place: `${chunkState(form)}, ${place}`}, 'g')}
+    ${eachRead(plan, block, from('first_n', matrixRows('states', form, plan)), (slot, value) => `part += dot(g_${slot}, ${value});`)}
     parts[thread] = part;
     ${BARRIER}
-    ${added}
+    ${added.rest('')}
     ${sumParts(invocations, `through[${chunkState(form)} * ${across * down}u + group.x]`)}
     ${each(block, (slot) => `g_${slot} = whole * g_${slot} + added_${slot};`)}
   }

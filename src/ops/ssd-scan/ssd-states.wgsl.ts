@@ -12,19 +12,17 @@ import {type DeviceFacts, type Grid, type Shader} from '../../backend/gpu/shader
 import {BARRIER, product} from './blocks.js'
 import {declareTotals, sumOverChunk} from './chunk-sums.wgsl.js'
 import {planSsd, type SsdForm, type SsdPlan} from './ssd-plan.js'
+import {channelRows, from, stateRows, writeSlots} from './ssd-rows.wgsl.js'
 import {
   array,
-  channelRows,
   chunkState,
   constants,
   entry,
-  from,
   groupOf,
   headState,
   inOrder,
   keyOf,
   single,
-  stateRows,
   states,
   stepAt,
   strided,
@@ -55,7 +53,7 @@ export const blockOrigin = (form: SsdForm, {across, block}: SsdPlan): string => 
 function statesCode(form: SsdForm, plan: SsdPlan): string {
   const {block, blocks, chunk} = plan
   const {each, invocations} = blocks
-  const named = form.h0 ? [states({format: form.h0, name: 'h0'}, form)] : []
+  const named = form.h0 ? [states({format: form.h0, name: 'h0'}, {...form, eights: false})] : []
   const first = form.h0 ? `read_h0(${headState(form)}, first_p + row, first_n + column)` : 'vec4<f32>()'
   const added = product(blocks, 'added', block, {
     left: {along: false, ...from('first_p', channelRows('x', form)), scale: (line) => `weights[${line}]`},
@@ -90,9 +88,10 @@ ${entry(plan)}
   ${each(block, (slot) => `h_${slot} = ${first};`)}
   for (var chunk = 0u; chunk < chunk_count(); chunk++) {
     let first = chunk * ${chunk}u;
+    ${added.load}
     ${prepareSteps(form, plan)}
-    ${each(block, (slot) => `write_states(${chunkState(form)}, first_p + row, first_n + column, h_${slot});`)}
-    ${added}
+    ${writeSlots(plan, block, form, {format: plan.kept, name: 'states', place: `${chunkState(form)}, first_p + row, first_n + column`}, 'h')}
+    ${added.rest('')}
     ${each(block, (slot) => `h_${slot} = whole * h_${slot} + added_${slot};`)}
   }
   ${each(block, (slot) => `write_last(${headState(form)}, first_p + row, first_n + column, h_${slot});`)}

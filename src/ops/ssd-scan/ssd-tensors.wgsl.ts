@@ -18,8 +18,8 @@ export const SSD_PARAMETERS = [
 export interface RowsOptions {
   readonly name: string
   readonly format: Format
-  /** Columns in the buffer; null where offset and stride are parameters */
-  readonly columns: number | null
+  /** Columns in the buffer, or whose rows these lie beside: offset and stride of x, b or c are parameters */
+  readonly columns: number | 'x' | 'b' | 'c'
   /** Whether every read begins at a multiple of four numbers and stays within what is asked for */
   readonly whole: boolean
   /** Whether every column that is asked for exists */
@@ -38,9 +38,9 @@ export const inOrder = (declarations: readonly Declaration[]): string =>
 export function rows({columns, format, name, output = false, ...rest}: RowsOptions): Declaration {
   const row = 'sequence * params.length + min(t, params.length - 1u)'
   const at =
-    columns === null
-      ? `params.${name}_offset + (${row}) * params.${name}_stride + column`
-      : `(${row}) * ${columns}u + column`
+    typeof columns === 'number'
+      ? `(${row}) * ${columns}u + column`
+      : `params.${columns}_offset + (${row}) * params.${columns}_stride + column`
   return fours({
     ...rest,
     at,
@@ -105,10 +105,8 @@ function fours(of: Fours): Declaration {
     : `let at = ${at}; let rest = ${left};
     for (var i = 0u; i < min(4u, rest); i++) { store_${name}(at + i, value[i]); }`
   const write = `fn write_${name}(${position}, value: vec4<f32>) { if (${written}) { ${store} } }`
-  const eights = of.eights === true && format === 'f16' && !output
-  return (
-    slot,
-  ) => `${eights ? eightsBinding(slot, of) : binding({binding: slot, format, name, output, width: whole ? 4 : 1})}
+  if (of.eights && format === 'f16') return (slot) => eightsBinding(slot, of)
+  return (slot) => `${binding({binding: slot, format, name, output, width: whole ? 4 : 1})}
 fn read_${name}(${position}) -> vec4<f32> { ${readBody(of)} }
 ${output ? write : ''}`
 }
@@ -126,15 +124,16 @@ function readBody({at, fits, inside, left, name, whole}: Fours): string {
   return value;`
 }
 
-/** Sixteen bytes at once: `read_eight_x` gives them as they are, `load_x` one half as numbers. */
-const eightsBinding = (slot: number, {at, name, position}: Fours): string =>
-  `@group(0) @binding(${slot}) var<storage, read> ${name}: array<vec4<u32>>;
-fn load_${name}(i: u32) -> vec4<f32> {
-  let eight = ${name}[i >> 1u];
-  let four = select(eight.xy, eight.zw, (i & 1u) == 1u);
-  return vec4<f32>(unpack2x16float(four.x), unpack2x16float(four.y));
+/** Sixteen bytes at once, as they are: `read_eight_x`, and for outputs `write_eight_x`. */
+function eightsBinding(slot: number, {at, name, output, position, written}: Fours): string {
+  const place = `${name}[(${at}) / 8u]`
+  const declared = `@group(0) @binding(${slot}) var<storage, ${output ? 'read_write' : 'read'}> ${name}: array<vec4<u32>>;`
+  return output
+    ? `${declared}
+fn write_eight_${name}(${position}, value: vec4<u32>) { if (${written}) { ${place} = value; } }`
+    : `${declared}
+fn read_eight_${name}(${position}) -> vec4<u32> { return ${place}; }`
 }
-fn read_eight_${name}(${position}) -> vec4<u32> { return ${name}[(${at}) / 8u]; }`
 
 /** Single numbers, of any type that WGSL stores. */
 export const array =
@@ -151,7 +150,7 @@ export const single =
 /** x, b or c of the form, read in place. */
 export function strided(name: 'x' | 'b' | 'c', form: SsdForm): Declaration {
   const size = name === 'x' ? form.size : form.states
-  return rows({columns: null, eights: form.eights, fits: fits(size), format: form[name], name, whole: size % 4 === 0})
+  return rows({columns: name, eights: form.eights, fits: fits(size), format: form[name], name, whole: size % 4 === 0})
 }
 
 /** Rows of E channels, one after another. */
@@ -162,40 +161,6 @@ export function ofChannels(name: string, format: Format, form: SsdForm, output =
 
 export const constants = ({chunk}: SsdPlan): string => `${parameters(SSD_PARAMETERS)}
 fn chunk_count() -> u32 { return (params.length + ${chunk - 1}u) / ${chunk}u; }`
-
-/** A factor of a product: rows of a head's x or dy, or of its group's b or c, in a chunk; columns within the head. */
-export interface Rows {
-  readonly quad: (t: string, column: string) => string
-  readonly eight?: (t: string, column: string) => string
-}
-
-function rowsFrom(name: string, format: Format, part: string, size: number, {eights}: SsdForm): Rows {
-  const position = (t: string, column: string): string =>
-    `(sequence, first + ${t}, ${part} * ${size}u + ${column}, (${part} + 1u) * ${size}u)`
-  const quad = (t: string, column: string): string => `read_${name}${position(t, column)}`
-  if (!eights || format !== 'f16') return {quad}
-  return {eight: (t, column) => `read_eight_${name}${position(t, column)}`, quad}
-}
-
-export const channelRows = (name: 'x' | 'dy', form: SsdForm & {readonly dy?: Format}): Rows =>
-  rowsFrom(name, name === 'x' ? form.x : (form.dy ?? 'f32'), 'head', form.size, form)
-
-export const stateRows = (name: 'b' | 'c', form: SsdForm): Rows =>
-  rowsFrom(name, form[name], 'channel_group', form.states, form)
-
-/** The same with columns from `start` on. */
-export const from = (start: string, {eight, quad}: Rows): Rows => ({
-  ...(eight && {eight: (t: string, column: string) => eight(t, `${start} + ${column}`)}),
-  quad: (t, column) => quad(t, `${start} + ${column}`),
-})
-
-/** Rows p of the state of the chunk and head, of `states` or of their gradients. */
-export function matrixRows(name: 'states' | 'd_states', form: SsdForm, {kept}: SsdPlan, start = '0u'): Rows {
-  const position = (p: string, n: string): string => `(${chunkState(form)}, first_p + ${p}, ${start} + ${n})`
-  const quad = (p: string, n: string): string => `read_${name}${position(p, n)}`
-  if (!form.eights || kept !== 'f16') return {quad}
-  return {eight: (p, n) => `read_eight_${name}${position(p, n)}`, quad}
-}
 
 /** The number of the state of chunk and head among all that are kept, and of a head's first or last state. */
 export const chunkState = ({heads}: SsdForm): string => `((sequence * chunk_count() + chunk) * ${heads}u + head)`
