@@ -17,8 +17,8 @@ import {type InitialStateSettings, noMergeOfInitialState} from './initial-state-
 import {type Attachment, type Method, type ParameterSpec} from './method.js'
 import {stateOf, stateSpecs, zeros} from './state-tensors.js'
 
-const scanName = (layer: number): string => `layers.${layer}.mixer.initial_state.scan`
-const convName = (layer: number): string => `layers.${layer}.mixer.initial_state.conv`
+export const scanName = (layer: number): string => `layers.${layer}.mixer.initial_state.scan`
+export const convName = (layer: number): string => `layers.${layer}.mixer.initial_state.conv`
 
 function parameters(settings: InitialStateSettings, config: MambaConfig): ReadonlyMap<string, ParameterSpec> {
   const specs = new Map<string, ParameterSpec>()
