@@ -32,17 +32,11 @@ export async function readAffix(
   const widths = kind !== 'affix' ? [hidden] : config.architecture === 'mamba2' ? [outputs] : [outputs, inner]
   const count = kind === 'prompt' ? 1 : layers
   const all = [...entries.values()]
-  const found =
-    all.length === 1 && !(count > 1 && isOneLayer(all[0], widths))
-      ? ofOne(all[0], count, widths)
-      : ofEach(all, count, widths)
+  const found = all.length === 1 ? ofOne(all[0], count, widths) : ofEach(all, count, widths)
   if (found === null) throw refusal(all, {count, kind, where, widths})
   const {length, read} = found
   return {length, rows: await read()}
 }
-
-const isOneLayer = ({shape}: TensorEntry, widths: readonly number[]): boolean =>
-  shape.length === 2 && widths.includes(shape[1])
 
 interface Found {
   readonly length: number
