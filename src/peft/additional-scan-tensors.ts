@@ -42,8 +42,8 @@ function mamba2Specs({states}: AdditionalScanSettings, config: Mamba2Config, lay
 
 /** Random rows, the second half of them zero. */
 function withoutC(shape: readonly [number, number], bound: number): ParameterSpec {
-  const {initial} = uniform(shape, bound)
-  return {initial: (random) => initial(random).fill(0, (shape[0] * shape[1]) / 2), shape}
+  const whole = uniform(shape, bound)
+  return {initial: (random) => whole.initial(random).fill(0, (shape[0] * shape[1]) / 2), shape}
 }
 
 function firstA(settings: AdditionalScanSettings, {inner, states}: MambaConfig): ParameterSpec {

@@ -47,7 +47,7 @@ function promptState(model: LanguageModel, vectors: tf.Tensor2D): ModelState {
 function layerState(model: LanguageModel, kind: AffixKind, layer: number, vectors: tf.Tensor2D): ModelState[number] {
   const base = baseSites(model.weights)
   const {config, weights} = model
-  const input = tf.expandDims(vectors, 0) as tf.Tensor3D // (1, n, ·)
+  const input: tf.Tensor3D = tf.expandDims(vectors, 0) // (1, n, ·)
   if (kind === 'prefix') return mixer({config, sites: base, weights}, layer, input, null).state
   const [outputs] = weights.get(`backbone.layers.${layer}.mixer.in_proj.weight`).shape
   const missing = outputs - input.shape[2]
@@ -64,6 +64,6 @@ function layerState(model: LanguageModel, kind: AffixKind, layer: number, vector
     ...base,
     linear: (site, x, terms) => (site === name ? projected : base.linear(site, x, terms)),
   }
-  const nothing = tf.zeros([1, input.shape[1], config.hidden]) as tf.Tensor3D // (1, n, d)
+  const nothing: tf.Tensor3D = tf.zeros([1, input.shape[1], config.hidden]) // (1, n, d)
   return mixer({config, sites, weights}, layer, nothing, null).state
 }

@@ -23,8 +23,8 @@ export const convName = (layer: number): string => `layers.${layer}.mixer.initia
 function parameters(settings: InitialStateSettings, config: MambaConfig): ReadonlyMap<string, ParameterSpec> {
   const specs = new Map<string, ParameterSpec>()
   for (let layer = 0; layer < config.layers; layer++) {
-    if (settings.scan)
-      for (const [name, spec] of stateSpecs(scanName(layer), settings.rank, config)) specs.set(name, spec)
+    const scan = settings.scan ? stateSpecs(scanName(layer), settings.rank, config) : []
+    for (const [name, spec] of scan) specs.set(name, spec)
     if (settings.conv && config.convWidth > 1) {
       specs.set(convName(layer), zeros([convChannels(config), config.convWidth - 1]))
     }

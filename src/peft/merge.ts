@@ -168,7 +168,7 @@ async function mergedBytes(
   if (!step && growths.length === 0 && stored === entry.dtype) return readTensorBytes(entry)
   const own = (await readTensorFloat32(entry)).slice()
   step?.(own)
-  const values = growths.reduce<Float32Array>((before, {grow}) => grow(before), own)
+  const values = growths.reduce<Float32Array>((before, tensor) => tensor.grow(before), own)
   const bad = values.findIndex((value) => !Number.isFinite(value))
   if (bad >= 0) throw new FileError(`Merging makes ${entry.name} not finite: value ${bad} is ${values[bad]}.`)
   if (stored !== 'F32' && stored !== 'F16' && stored !== 'BF16') {
