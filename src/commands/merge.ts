@@ -43,7 +43,8 @@ export default class Merge extends BaseCommand {
     out: Flags.string({description: 'Directory for the merged model.', helpValue: 'DIR', required: true}),
     tokenizer: tokenizerFlag,
     partial: Flags.boolean({
-      description: 'Parts without an exact merge (initial-state) stay an adapter of the result, in DIR/adapter.',
+      description:
+        'Parts without an exact merge (initial-state, state-offset) stay an adapter of the result, in DIR/adapter.',
     }),
   }
 

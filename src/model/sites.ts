@@ -21,8 +21,20 @@ export interface LowRankTerm {
 
 /** What the scans of all architectures are given. */
 export interface AnyScanInputs {
+  readonly a: tf.Tensor // (E, N), in Mamba-2 (H)
+  readonly b: tf.Tensor3D // (B, L, N), in Mamba-2 (B, L, GN)
+  readonly c: tf.Tensor3D // as b
   readonly delta: tf.Tensor3D // (B, L, ·)
   readonly h0: tf.Tensor | null // (B, …)
+  /** Of Mamba-1 alone: what goes in, and the gate */
+  readonly u?: tf.Tensor3D // (B, L, E)
+  readonly z?: tf.Tensor3D // (B, L, E)
+}
+
+/** What they return. */
+export interface AnyScanOutputs {
+  readonly y: tf.Tensor3D // (B, L, E), in Mamba-1 gated
+  readonly last: tf.Tensor // (B, …)
 }
 
 export interface Sites {
@@ -31,7 +43,11 @@ export interface Sites {
   /** One layer's convolution. inputs.window is null at the start of a sequence. */
   conv(layer: number, inputs: ConvInputs, run: (inputs: ConvInputs) => ConvOutputs): ConvOutputs
   /** One layer's scan. inputs.h0 is null at the start of a sequence. */
-  scan<Inputs extends AnyScanInputs, Outputs>(layer: number, inputs: Inputs, run: (inputs: Inputs) => Outputs): Outputs
+  scan<Inputs extends AnyScanInputs, Outputs extends AnyScanOutputs>(
+    layer: number,
+    inputs: Inputs,
+    run: (inputs: Inputs) => Outputs,
+  ): Outputs
   /** A plain parameter by its checkpoint name (A_log, D, conv1d.weight, a bias, a norm) on its way into the forward pass. */
   parameter(name: string, value: tf.Tensor): tf.Tensor
 }

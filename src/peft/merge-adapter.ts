@@ -13,7 +13,16 @@ import {loadModel} from '../model/load-model.js'
 import {configOf} from '../model/model-files.js'
 import {AdapterSet} from './adapter-set.js'
 import {answers, type Certificate, certify, type Compared, mergeTolerance} from './certificate.js'
-import {checkMergeable, type MergeDtype, mergeSteps, selectEntries, splitByMerge, writeMerged} from './merge.js'
+import {
+  checkMergeable,
+  checkRest,
+  type MergeDtype,
+  mergeGrowths,
+  mergeSteps,
+  selectEntries,
+  splitByMerge,
+  writeMerged,
+} from './merge.js'
 import {checkBase, readAdapter, saveAdapter, type SavedAdapter} from './saved-adapter.js'
 
 export interface MergeAdapterOptions {
@@ -62,6 +71,8 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
   for (const {ids} of batches) checkIds(ids, config.vocabulary)
 
   const rest = selectEntries(saved, splitByMerge(saved).others)
+  const growths = mergeGrowths(saved, config)
+  checkRest(rest, growths.at(-1)?.config ?? config)
   let result: MergeReport | undefined
   await writeDirectory(out, async (into) => {
     report({event: 'stage', text: 'Running base and adapter'})
@@ -69,6 +80,7 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
     const changed = await writeMerged({
       dtype,
       files,
+      growths,
       into,
       report(done, total) {
         if (signal?.aborted) throw new InterruptedError('Stopped while merging; nothing was written.')

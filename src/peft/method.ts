@@ -6,6 +6,7 @@ import type * as tf from '@tensorflow/tfjs-core'
 import {type RandomStream} from '../data/random.js'
 import {type MambaConfig} from '../model/config.js'
 import {type Sites} from '../model/sites.js'
+import {type Growth} from './growth.js'
 
 /** A trained tensor before it exists. */
 export interface ParameterSpec {
@@ -48,6 +49,8 @@ export interface MergeRule<Settings> {
     config: MambaConfig,
     parameters: ReadonlyMap<string, ParameterValues>,
   ): ReadonlyMap<string, MergeStep>
+  /** How tensors become larger, after all steps of all entries. Absent: they keep their shapes. */
+  growth?(settings: Settings, config: MambaConfig, parameters: ReadonlyMap<string, ParameterValues>): Growth
 }
 
 export interface NoMerge {

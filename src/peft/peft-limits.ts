@@ -27,6 +27,7 @@ export function leftOutOfPeft(saved: SavedAdapter): readonly LeftOut[] {
       const states = [...(entry.scan ? ['scan'] : []), ...(entry.conv ? ['conv'] : [])]
       return [{part: `${part}: ${states.join(', ')}`, reason: 'PEFT has no file format for a learned first state'}]
     }
+    if (entry.method !== 'lora') return [{part, reason: `PEFT has no file format for ${entry.method}`}]
     const projections = new Set(updates.filter((update) => update.entry === index).map(({projection}) => projection))
     return [...projections].sort().flatMap((projection): LeftOut[] => {
       const reason = NOT_IN_PEFT.get(projection)
