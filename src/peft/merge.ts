@@ -14,6 +14,7 @@ import {type MambaConfig} from '../model/config.js'
 import {canMerge, type MergeStep, type ParameterValues} from './method.js'
 import {methodOf} from './registry.js'
 import {type SavedAdapter} from './saved-adapter.js'
+import {untiedFiles, untiedSteps, withoutTie} from './untie.js'
 
 export type MergeDtype = 'same' | 'f32' | 'bf16' | 'f16'
 
@@ -84,11 +85,16 @@ export interface MergeOptions {
   readonly dtype: MergeDtype
   /** An empty directory */
   readonly into: string
+  /** Give a tied model a head of its own. */
+  readonly untie?: boolean
   readonly report?: (done: number, total: number) => void
 }
 
 /** Writes the merged checkpoint. Returns the names of the tensors that changed. */
-export async function writeMerged({dtype, files, into, report = () => {}, steps}: MergeOptions): Promise<string[]> {
+export async function writeMerged(options: MergeOptions): Promise<string[]> {
+  const {dtype, into, report = () => {}, untie = false} = options
+  const files = untie ? untiedFiles(options.files) : options.files
+  const steps = untie ? untiedSteps(options.steps) : options.steps
   const total = files.tensors.size
   let done = 0
   await writeModel({
@@ -98,7 +104,10 @@ export async function writeMerged({dtype, files, into, report = () => {}, steps}
       return bytes
     },
     dtypeOf: (entry) => storedDtype(entry, dtype),
-    editConfig: dtype === 'same' ? undefined : (text) => withFormat(text, dtype),
+    editConfig(text) {
+      const formatted = dtype === 'same' ? text : withFormat(text, dtype)
+      return untie ? withoutTie(formatted) : formatted
+    },
     files,
     into,
     layout: 'hf',

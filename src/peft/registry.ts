@@ -1,4 +1,5 @@
 /** The methods that a recipe may name, one line each. */
+import {fullValues} from './full-values.js'
 import {initialState} from './initial-state.js'
 import {lora} from './lora.js'
 import {type AdapterSettings} from './method-settings.js'
@@ -7,6 +8,7 @@ import {type Method} from './method.js'
 export {type AdapterSettings, methodSchemas} from './method-settings.js'
 
 const methods: {readonly [Name in AdapterSettings['method']]: Method<Extract<AdapterSettings, {method: Name}>>} = {
+  'full-values': fullValues,
   'initial-state': initialState,
   lora,
 }
