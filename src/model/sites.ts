@@ -59,7 +59,10 @@ export function baseSites(weights: Weights, replaced: Replaced = new Map()): Sit
   }
   return {
     embeddingTerms: () => [],
-    head: () => ({...matrixOf(weights.has(HEAD) || replaced.has(HEAD) ? HEAD : EMBEDDINGS), terms: []}),
+    head() {
+      const own = weights.has(HEAD) || replaced.has(HEAD)
+      return {...(own ? matrixOf(HEAD) : weights.matrix(EMBEDDINGS)), terms: []}
+    },
     conv: (_layer, inputs, run) => run(inputs),
     linear(name, x, terms = []) {
       const {transposed, weight} = matrixOf(checkpointName(name, 'weight'))

@@ -26,7 +26,7 @@ export async function writePeft(
   tensors: readonly (readonly [string, ParameterValues])[],
 ): Promise<string> {
   await mkdir(directory, {recursive: true})
-  const settings = {peft_type: 'LORA', r: 2, lora_alpha: 4, target_modules: ['in_proj'], ...config}
+  const settings = {peft_type: 'LORA', r: 2, lora_alpha: 4, target_modules: '.*', ...config}
   await writeFile(path.join(directory, 'adapter_config.json'), JSON.stringify(settings))
   const sources = tensors.map(([name, {shape, values}]) => ({
     bytes: async () => Promise.resolve(fromFloat32(values, 'F32')),
