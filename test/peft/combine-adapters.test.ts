@@ -77,6 +77,29 @@ describe('adapters combined', () => {
     expect(difference(await logitsOf(inWork('cut')), expected)).toBeNull()
   })
 
+  test('on the head, where logits are linear, give the weighted sum of what each does to the logits', async () => {
+    const heads = await Promise.all(
+      [2, 5].map((rank) =>
+        writeRandomAdapter(inWork(`head ${rank}`), {settings: [lora({rank, targets: ['lm_head']})]}),
+      ),
+    )
+    const [first, second] = heads
+    const adapters = [
+      {directory: first, weight: 0.7},
+      {directory: second, weight: 0.3},
+    ]
+    await combineAdapters({adapters, out: inWork('heads'), rank: null})
+    const none = await writeRandomAdapter(inWork('none'), {
+      change: (tensors) => {
+        for (const {values} of tensors.values()) values.fill(0)
+      },
+      settings: [lora({targets: ['lm_head']})],
+    })
+    const [bare, one, other, sum] = await Promise.all([none, first, second, inWork('heads')].map(logitsOf))
+    const expected = bare.map((logit, index) => logit + 0.7 * (one[index] - logit) + 0.3 * (other[index] - logit))
+    expect(difference(sum, expected)).toBeNull()
+  })
+
   test('and cut to a rank, say what is lost', async () => {
     const {error, sites} = await combineAdapters({adapters: both(0.7, 0.3), out: inWork('small'), rank: 2})
     const {settings} = await readAdapter(inWork('small'))
