@@ -42,11 +42,11 @@ export default class Merge extends BaseCommand {
     })(),
     out: Flags.string({description: 'Directory for the merged model.', helpValue: 'DIR', required: true}),
     tokenizer: tokenizerFlag,
-    untie: Flags.boolean({
-      description: 'Give a tied model a head of its own, for updates of one use of its embedding.',
-    }),
     partial: Flags.boolean({
       description: 'Parts without an exact merge (initial-state) stay an adapter of the result, in DIR/adapter.',
+    }),
+    untie: Flags.boolean({
+      description: 'Give a tied model a head of its own, for updates of one use of its embedding.',
     }),
   }
 
