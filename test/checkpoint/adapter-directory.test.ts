@@ -263,7 +263,11 @@ describe("PEFT's adapters", () => {
       await put(scratch, 'adapter_model.bin', torchFile())
       const {tensors} = await readPeftFiles(scratch)
       expect([...tensors]).toEqual([['weight', {shape: [2, 3], values: Float32Array.of(1, 2, 3, 4, 5, 6)}]])
-      await put(scratch, 'adapter_model.bin', torchFile(stateOf({weight: calling(global('os', 'system'), text('true'))})))
+      await put(
+        scratch,
+        'adapter_model.bin',
+        torchFile(stateOf({weight: calling(global('os', 'system'), text('true'))})),
+      )
       expect((await refusalOf(readPeftFiles(scratch))).text).toContain('data.pkl, byte')
     })
   })
