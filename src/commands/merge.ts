@@ -46,6 +46,9 @@ export default class Merge extends BaseCommand {
       description:
         'Parts without an exact merge (initial-state, state-offset) stay an adapter of the result, in DIR/adapter.',
     }),
+    untie: Flags.boolean({
+      description: 'Give a tied model a head of its own, for updates of one use of its embedding.',
+    }),
   }
 
   static override summary = 'Merge an adapter into its base model, with a certificate.'
@@ -79,6 +82,7 @@ export default class Merge extends BaseCommand {
         partial: flags.partial,
         report: (event) => progress.show(event),
         signal,
+        untie: flags.untie,
       })
       progress.finish()
       this.print(report)

@@ -5,6 +5,7 @@ import {type LanguageModel} from '../model/language-model.js'
 import {loadModel} from '../model/load-model.js'
 import {type Sites} from '../model/sites.js'
 import {AdapterSet} from './adapter-set.js'
+import {checkCopies} from './base-copies.js'
 import {checkBase, readAdapter, type SavedAdapter} from './saved-adapter.js'
 
 export interface AttachedModel {
@@ -41,6 +42,7 @@ export async function attachModel({
   if (saved?.base.fingerprint) {
     checkBase(saved, {fingerprint: await fingerprintTensors(files.tensors), path}, anyBase ?? false)
   }
+  if (saved) await checkCopies(saved, files)
   const model = await loadModel(files, report)
   try {
     const adapters = saved

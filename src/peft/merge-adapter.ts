@@ -23,7 +23,9 @@ import {
   splitByMerge,
   writeMerged,
 } from './merge.js'
+import {checkCopies} from './base-copies.js'
 import {checkBase, readAdapter, saveAdapter, type SavedAdapter} from './saved-adapter.js'
+import {checkTies} from './untie.js'
 
 export interface MergeAdapterOptions {
   readonly adapter: string
@@ -36,6 +38,8 @@ export interface MergeAdapterOptions {
   /** Parts without an exact merge stay an adapter of the result, in <out>/adapter. */
   readonly partial: boolean
   readonly anyBase: boolean
+  /** Give a tied model a head of its own, for updates of one use of its embedding. */
+  readonly untie?: boolean
   /** What both sides are compared on, for a vocabulary of this size. */
   readonly batches: (vocabulary: number) => readonly Batch[]
   readonly report?: (event: MergeEvent) => void
@@ -60,13 +64,27 @@ export interface MergeReport extends Certificate {
 
 /** Errors: MismatchError (no exact merge, other base), NumericError above the tolerance; then nothing is written. */
 export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeReport> {
-  const {adapter, anyBase, base, baseName = base, dtype, out, partial, report = () => {}, signal} = options
+  const {
+    adapter,
+    anyBase,
+    base,
+    baseName = base,
+    dtype,
+    out,
+    partial,
+    report = () => {},
+    signal,
+    untie = false,
+  } = options
   const saved = await readAdapter(adapter)
   checkMergeable(saved, partial)
   const files = await openModelDirectory(base)
   const config = configOf(files)
   const baseFingerprint = await fingerprintTensors(files.tensors)
   checkBase(saved, {fingerprint: baseFingerprint, path: baseName}, anyBase)
+  await checkCopies(saved, files)
+  const steps = mergeSteps(saved, config)
+  checkTies(steps, config, untie)
   const batches = options.batches(config.vocabulary)
   for (const {ids} of batches) checkIds(ids, config.vocabulary)
 
@@ -86,7 +104,8 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
         if (signal?.aborted) throw new InterruptedError('Stopped while merging; nothing was written.')
         report({done, event: 'merging', total})
       },
-      steps: mergeSteps(saved, config),
+      steps,
+      untie,
     })
     report({event: 'stage', text: 'Running the merged model'})
     const mergedFiles = await openModelDirectory(into)

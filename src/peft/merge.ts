@@ -16,6 +16,7 @@ import {type Growth, type GrownTensor} from './growth.js'
 import {canMerge, type MergeStep, type ParameterValues} from './method.js'
 import {methodOf} from './registry.js'
 import {type SavedAdapter} from './saved-adapter.js'
+import {untiedFiles, untiedSteps, withoutTie} from './untie.js'
 
 export type MergeDtype = 'same' | 'f32' | 'bf16' | 'f16'
 
@@ -117,18 +118,16 @@ export interface MergeOptions {
   readonly dtype: MergeDtype
   /** An empty directory */
   readonly into: string
+  /** Give a tied model a head of its own. */
+  readonly untie?: boolean
   readonly report?: (done: number, total: number) => void
 }
 
 /** Writes the merged checkpoint. Returns the names of the tensors that changed. */
-export async function writeMerged({
-  dtype,
-  files,
-  growths,
-  into,
-  report = () => {},
-  steps,
-}: MergeOptions): Promise<string[]> {
+export async function writeMerged(options: MergeOptions): Promise<string[]> {
+  const {dtype, growths, into, report = () => {}, untie = false} = options
+  const files = untie ? untiedFiles(options.files) : options.files
+  const steps = untie ? untiedSteps(options.steps) : options.steps
   const total = files.tensors.size
   const grownOf = (name: string): GrownTensor[] => growths.flatMap(({tensors}) => tensors.get(name) ?? [])
   let done = 0
@@ -140,7 +139,10 @@ export async function writeMerged({
       return bytes
     },
     dtypeOf: (entry) => storedDtype(entry, dtype),
-    editConfig: (text) => withKeys(dtype === 'same' ? text : withFormat(text, dtype), growths),
+    editConfig(text) {
+      const grown = withKeys(dtype === 'same' ? text : withFormat(text, dtype), growths)
+      return untie ? withoutTie(grown) : grown
+    },
     files,
     into,
     layout: 'hf',

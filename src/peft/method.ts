@@ -38,6 +38,8 @@ export interface Method<Settings> {
   parameters(settings: Settings, config: MambaConfig): ReadonlyMap<string, ParameterSpec>
   /** Sites with the adapter around `base`. */
   wrap(settings: Settings, attachment: Attachment, base: Sites): Sites
+  /** Tensors that stand in for those of the checkpoint, by its names; most methods have none. */
+  replaces?(settings: Settings, parameters: ReadonlyMap<string, tf.Tensor>): ReadonlyMap<string, tf.Tensor>
   /** Merging, or why there is none and what to do instead. */
   readonly merge: MergeRule<Settings> | NoMerge
 }

@@ -1,5 +1,6 @@
 /** The methods that a recipe may name, one line each. */
 import {additionalScan} from './additional-scan.js'
+import {fullValues} from './full-values.js'
 import {initialState} from './initial-state.js'
 import {lora} from './lora.js'
 import {type AdapterSettings} from './method-settings.js'
@@ -10,6 +11,7 @@ export {type AdapterSettings, methodSchemas} from './method-settings.js'
 
 const methods: {readonly [Name in AdapterSettings['method']]: Method<Extract<AdapterSettings, {method: Name}>>} = {
   'additional-scan': additionalScan,
+  'full-values': fullValues,
   'initial-state': initialState,
   lora,
   'state-offset': stateOffset,
