@@ -63,7 +63,7 @@ async function work(index, count) {
         await appendFile(flags.out, `${JSON.stringify({...result, device: device.description})}\n`)
         console.log(`${nameOf(result)}: ${result.told.map((loss) => loss.toFixed(4)).join(' ')}`)
       }
-      if (index === 0)
+      if (index === 0) {
         await tell({
           budget: 0,
           model: base,
@@ -73,6 +73,7 @@ async function work(index, count) {
           total: model.weights.size,
           trained: 0,
         })
+      }
       for (const entrant of entrantsOf(base, model.config, model.weights.size)) {
         place++
         const name = nameOf({...entrant, model: base, task})
