@@ -4,11 +4,15 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {adaptedLinear, type LowRankUpdate} from '../ops/adapted-linear/adapted-linear.js'
+import {columnGain} from '../ops/column-gain/column-gain.js'
 import {type ConvInputs, type ConvOutputs} from '../ops/causal-conv/causal-conv.js'
 import {checkpointName} from './parameters.js'
 import {type Weights} from './weights.js'
 
-/** A low-rank update of some outputs of a projection: y[…, from:to] += scale · (dropout(x) Aᵀ) Bᵀ. */
+/**
+ * A low-rank update of some outputs of a projection: y[…, from:to] += scale · (dropout(x) Aᵀ) Bᵀ. With a gain g these rows
+ * become g ⊙ (x Wᵀ + update) instead, and the bias is added after it; what other terms add is not scaled.
+ */
 export interface LowRankTerm {
   readonly down: tf.Tensor2D // A (r, in)
   readonly up: tf.Tensor2D // B (to − from, r)
@@ -17,6 +21,7 @@ export interface LowRankTerm {
   readonly to: number
   /** x after dropout, of x's shape; null is x itself */
   readonly dropped: tf.Tensor3D | null
+  readonly gain?: tf.Tensor1D | null // g (to − from)
 }
 
 /** What the scans of all architectures are given. */
@@ -44,6 +49,7 @@ export function baseSites(weights: Weights): Sites {
       const {transposed, weight} = weights.matrix(checkpointName(name, 'weight'))
       const biasName = checkpointName(name, 'bias')
       const bias = weights.has(biasName) ? (weights.get(biasName) as tf.Tensor1D) : null
+      if (terms.some(({gain}) => gain)) return gainedLinear({bias, transposed, weight, x}, terms)
       const [first = null, ...others] = stackTerms(terms, weight.shape[0])
       const y = adaptedLinear<tf.Tensor3D>({
         bias,
@@ -59,6 +65,52 @@ export function baseSites(weights: Weights): Sites {
     parameter: (_name, value) => value,
     scan: (_layer, inputs, run) => run(inputs),
   }
+}
+
+interface Layer {
+  readonly x: tf.Tensor3D // (B, L, in)
+  readonly weight: tf.Tensor2D // (out, in)
+  readonly transposed: tf.Tensor2D | null // (in, out)
+  readonly bias: tf.Tensor1D | null // (out)
+}
+
+/**
+ * A projection where terms have gains. Gains of different rows go into one product, g ⊙ (x Wᵀ + update); each further one of
+ * the same rows adds g ⊙ (x Wᵀ + update) − x Wᵀ, and terms without a gain come on top.
+ */
+function gainedLinear({bias, transposed, weight, x}: Layer, terms: readonly LowRankTerm[]): tf.Tensor3D {
+  const [outputs] = weight.shape
+  const frozen = !(weight instanceof tf.Variable)
+  const bare = {bias: null, frozen, weight, weightTransposed: transposed, x}
+  const gained = (group: readonly LowRankTerm[]): tf.Tensor3D => {
+    const z = adaptedLinear<tf.Tensor3D>({...bare, update: stackTerms(group, outputs)[0]}) // (B, L, out)
+    const gains = group.map(({from, gain, to}) => tf.pad1d(gain as tf.Tensor1D, [from, outputs - to], 1)) // (out)
+    return columnGain(z, gains.length === 1 ? gains[0] : gains.reduce((product, gain) => tf.mul(product, gain)))
+  }
+  const [first, ...further] = disjointGroups(terms.filter(({gain}) => gain))
+  let y = gained(first) // (B, L, out)
+  for (const group of further) {
+    y = tf.add(y, tf.sub<tf.Tensor3D>(gained(group), adaptedLinear<tf.Tensor3D>({...bare, update: null})))
+  }
+  if (bias) y = tf.add(y, bias)
+  const plain = stackTerms(
+    terms.filter(({gain}) => !gain),
+    outputs,
+  )
+  return plain.reduce((sum, update) => tf.add(sum, lowRank(update, x)), y)
+}
+
+/** Terms in groups that share x′ and no rows. */
+function disjointGroups(terms: readonly LowRankTerm[]): LowRankTerm[][] {
+  const groups: LowRankTerm[][] = []
+  for (const term of terms) {
+    const fits = (group: LowRankTerm[]): boolean =>
+      group.every(({dropped, from, to}) => dropped === term.dropped && (to <= term.from || term.to <= from))
+    const group = groups.find(fits)
+    if (group) group.push(term)
+    else groups.push([term])
+  }
+  return groups
 }
 
 /** (x′ Aᵀ) Bᵀ alone: the down product as a linear layer, the up product as another. */
