@@ -41,7 +41,7 @@ export async function attachModel({adapter, anyBase, model: path, report}: Attac
       adapters.dispose()
       model.weights.dispose()
     }
-    return {adapters, dispose, files, model, saved, sites: adapters.sites(model.weights)}
+    return {adapters, dispose, files, model, saved, sites: adapters.settledSites(model.weights)}
   } catch (error) {
     model.weights.dispose()
     throw error

@@ -21,7 +21,8 @@ export interface ImportedAdapter {
 export const UNNAMED_BASE = 'an unnamed model'
 
 /** 'base_model.model.backbone.layers.0.mixer.in_proj.lora_A.weight' */
-const TENSOR = /^base_model\.model\.backbone\.(layers\.\d+\.mixer\.(\w+))\.(lora_[AB])\.weight$/
+const TENSOR =
+  /^base_model\.model\.backbone\.(layers\.\d+\.mixer\.(\w+))\.(?:(lora_[AB])\.weight|(lora_magnitude_vector))$/
 
 /** Errors: FileError with everything that cannot be carried over. */
 export function fromPeft({config, tensors}: PeftFiles, path: string): ImportedAdapter {
@@ -35,8 +36,11 @@ export function fromPeft({config, tensors}: PeftFiles, path: string): ImportedAd
       faults.push({message: 'is not a LoRA tensor of a projection, which is all that this version reads', where: name})
       continue
     }
-    const [, module, projection, matrix] = match
-    values.set(`adapters.0.${module}.${matrix}`, tensor)
+    const [, module, projection, matrix, magnitudes] = match
+    if (magnitudes !== undefined && config.use_dora !== true) {
+      faults.push({message: 'is a magnitude of DoRA, and use_dora is not true', where: name})
+    }
+    values.set(`adapters.0.${module}.${matrix ?? magnitudes}`, tensor)
     modules.add(module)
     projections.add(projection)
   }
@@ -55,6 +59,7 @@ export function fromPeft({config, tensors}: PeftFiles, path: string): ImportedAd
     rank,
     rslora: config.use_rslora === true,
     targets: [...(namesEveryLayer(config) ? projections : modules)].sort(),
+    ...(config.use_dora === true && {dora: true}),
   }
   const base = typeof config.base_model_name_or_path === 'string' ? config.base_model_name_or_path : UNNAMED_BASE
   return {base: {fingerprint: null, path: base}, settings: [settings], values}
@@ -84,7 +89,6 @@ function unsupported(config: PeftFiles['config'], path: string): Fault[] {
   const filled = (value: unknown): boolean =>
     typeof value === 'object' && value !== null && Object.keys(value).length > 0
   refuse('peft_type', config.peft_type !== 'LORA')
-  refuse('use_dora', config.use_dora === true)
   refuse('bias', config.bias !== undefined && config.bias !== 'none')
   refuse('modules_to_save', filled(config.modules_to_save))
   refuse('rank_pattern', filled(config.rank_pattern))

@@ -53,9 +53,9 @@ export function mergeSteps({settings, values}: SavedAdapter, config: MambaConfig
     if (!canMerge(merge)) continue
     for (const [name, step] of merge.steps(entry, config, valuesOf(values, index))) {
       const earlier = all.get(name)
-      all.set(name, (weight) => {
-        earlier?.(weight)
-        step(weight)
+      all.set(name, (weight, base) => {
+        earlier?.(weight, base)
+        step(weight, base)
       })
     }
   }
@@ -117,8 +117,9 @@ async function mergedBytes(
   step: MergeStep | undefined,
 ): Promise<Uint8Array> {
   if (!step && stored === entry.dtype) return readTensorBytes(entry)
-  const values = (await readTensorFloat32(entry)).slice()
-  step?.(values)
+  const base = await readTensorFloat32(entry)
+  const values = base.slice()
+  step?.(values, base)
   const bad = values.findIndex((value) => !Number.isFinite(value))
   if (bad >= 0) throw new FileError(`Merging makes ${entry.name} not finite: value ${bad} is ${values[bad]}.`)
   if (stored !== 'F32' && stored !== 'F16' && stored !== 'BF16') {

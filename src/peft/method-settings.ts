@@ -5,15 +5,17 @@
 import {type InitialStateSettings, initialStateSettings, noMergeOfInitialState} from './initial-state-settings.js'
 import {type LoraSettings, loraSettings} from './lora-settings.js'
 import {type NoMerge} from './method.js'
+import {type VeraSettings, veraSettings} from './vera-settings.js'
 
 /** One entry of a recipe's `adapters`. */
-export type AdapterSettings = InitialStateSettings | LoraSettings
+export type AdapterSettings = InitialStateSettings | LoraSettings | VeraSettings
 
 /** Schemas of one entry of a recipe's `adapters`, told apart by `method`. */
-export const methodSchemas = [loraSettings, initialStateSettings] as const
+export const methodSchemas = [loraSettings, initialStateSettings, veraSettings] as const
 
 /** Why a method has no exact merge, and what to do instead; null for those that have one. */
 export const noMergeOf: {readonly [Name in AdapterSettings['method']]: NoMerge | null} = {
   'initial-state': noMergeOfInitialState,
   lora: null,
+  vera: null,
 }

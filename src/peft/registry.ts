@@ -3,12 +3,14 @@ import {initialState} from './initial-state.js'
 import {lora} from './lora.js'
 import {type AdapterSettings} from './method-settings.js'
 import {type Method} from './method.js'
+import {vera} from './vera.js'
 
 export {type AdapterSettings, methodSchemas} from './method-settings.js'
 
 const methods: {readonly [Name in AdapterSettings['method']]: Method<Extract<AdapterSettings, {method: Name}>>} = {
   'initial-state': initialState,
   lora,
+  vera,
 }
 
 /** The method of these settings; it takes no other settings than these. */

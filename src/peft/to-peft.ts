@@ -74,6 +74,7 @@ interface Converted {
     readonly r: number
     readonly lora_alpha: number
     readonly lora_dropout: number
+    readonly use_dora: boolean
     readonly use_rslora: boolean
   }
   readonly tensors: ReadonlyMap<string, ParameterValues>
@@ -82,14 +83,17 @@ interface Converted {
 const tensorName = (module: string, matrix: 'A' | 'B'): string =>
   `base_model.model.backbone.${module}.lora_${matrix}.weight`
 
+const magnitudeName = (module: string): string => `base_model.model.backbone.${module}.lora_magnitude_vector`
+
 function asTheyAre(updates: readonly LoraUpdate[]): Converted {
-  const {alpha, dropout, rank, rslora} = updates[0].settings
-  const tensors = updates.flatMap(({down, module, up}): [string, ParameterValues][] => [
+  const {alpha, dora = false, dropout, rank, rslora} = updates[0].settings
+  const tensors = updates.flatMap(({down, magnitudes, module, up}): [string, ParameterValues][] => [
     [tensorName(module, 'A'), down],
     [tensorName(module, 'B'), up],
+    ...(magnitudes ? [[magnitudeName(module), magnitudes] satisfies [string, ParameterValues]] : []),
   ])
   return {
-    settings: {lora_alpha: alpha, lora_dropout: dropout, r: rank, use_rslora: rslora},
+    settings: {lora_alpha: alpha, lora_dropout: dropout, r: rank, use_dora: dora, use_rslora: rslora},
     tensors: new Map(tensors),
   }
 }
@@ -109,7 +113,7 @@ function stacked(updates: readonly LoraUpdate[], sites: ReadonlyMap<string, Adap
   const dropouts = [...new Set(updates.map(({settings}) => settings.dropout))]
   // Dropout acts only if the adapter is trained on; one file has one share of it.
   const dropout = dropouts.length === 1 ? dropouts[0] : 0
-  return {settings: {lora_alpha: rank, lora_dropout: dropout, r: rank, use_rslora: false}, tensors}
+  return {settings: {lora_alpha: rank, lora_dropout: dropout, r: rank, use_dora: false, use_rslora: false}, tensors}
 }
 
 /** All updates of one module as one of this rank. */

@@ -16,7 +16,9 @@ const PIECE = 8 * 2 ** 20
 export function countOnProcessor(shape: StepShape): StepCount {
   const {checkpointing, config} = shape
   const {hidden, layers} = config
-  const trained = 4 * sum([...parameterSpecs(shape.adapters, config).values()].map((spec) => sizeOf(spec.shape)))
+  const specs = [...parameterSpecs(shape.adapters, config).values()]
+  const trained = 4 * sum(specs.filter(({frozen}) => !frozen).map((spec) => sizeOf(spec.shape)))
+  const held = 4 * sum(specs.map((spec) => sizeOf(spec.shape)))
   const residual = 4 * positionsOf(shape) * hidden
   const layer = layerBytes(shape)
   const head = headBytes(shape)
@@ -29,7 +31,7 @@ export function countOnProcessor(shape: StepShape): StepCount {
     : activations + layer.copies + Math.max(layer.results, layer.gradients)
   return {
     activations: Math.min(activations, backward),
-    adapters: trained,
+    adapters: held,
     most: {
       'the backward pass': backward + 2 * residual + trained,
       'the forward pass': activations,

@@ -10,6 +10,7 @@ import {type AdapterSettings} from '../../src/peft/method-settings.js'
 import {type ParameterValues} from '../../src/peft/method.js'
 import {type SavedAdapter} from '../../src/peft/saved-adapter.js'
 import {adaptableSites} from '../../src/peft/sites-of.js'
+import {type VeraSettings} from '../../src/peft/vera-settings.js'
 import {goldenPath} from './golden.js'
 
 export const lora = (settings: Partial<LoraSettings> & Pick<LoraSettings, 'targets'>): LoraSettings => ({
@@ -18,6 +19,15 @@ export const lora = (settings: Partial<LoraSettings> & Pick<LoraSettings, 'targe
   method: 'lora',
   rank: 3,
   rslora: false,
+  ...settings,
+})
+
+export const vera = (settings: Partial<VeraSettings> & Pick<VeraSettings, 'targets'>): VeraSettings => ({
+  dropout: 0,
+  first_scale: 0.1,
+  method: 'vera',
+  rank: 7,
+  seed: 0,
   ...settings,
 })
 
@@ -38,7 +48,8 @@ export async function writeRandomAdapter(directory: string, parts: AdapterParts)
   const {model = goldenPath('mamba1'), settings} = parts
   const files = await openModelDirectory(model)
   const tensors = new Map<string, ParameterValues>()
-  for (const [name, {shape}] of parameterSpecs(settings, configOf(files))) {
+  for (const [name, {frozen, shape}] of parameterSpecs(settings, configOf(files))) {
+    if (frozen === 'remade') continue
     const random = new RandomStream(1, 'test', name)
     const count = shape.reduce((product, length) => product * length, 1)
     tensors.set(name, {shape, values: Float32Array.from({length: count}, () => 0.1 * random.normal())})
