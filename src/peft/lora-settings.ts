@@ -44,6 +44,9 @@ export const loraSettings = z.strictObject({
   ...ownLearningRate,
 })
 
+/** Tensors of PiSSA that are saved and not trained: what A and B began as. */
+export const FIRST_FACTORS = ['pissa_A', 'pissa_B'] as const
+
 export type LoraSettings = z.infer<typeof loraSettings>
 
 /** s, the factor of B A. */

@@ -3,7 +3,7 @@
  * adapter files and `mambatune inspect` need no more. What a method computes is in the registry.
  */
 import {type InitialStateSettings, initialStateSettings, noMergeOfInitialState} from './initial-state-settings.js'
-import {type LoraSettings, loraSettings} from './lora-settings.js'
+import {FIRST_FACTORS, type LoraSettings, loraSettings} from './lora-settings.js'
 import {type NoMerge} from './method.js'
 import {type VeraSettings, veraSettings} from './vera-settings.js'
 
@@ -12,6 +12,11 @@ export type AdapterSettings = InitialStateSettings | LoraSettings | VeraSettings
 
 /** Schemas of one entry of a recipe's `adapters`, told apart by `method`. */
 export const methodSchemas = [loraSettings, initialStateSettings, veraSettings] as const
+
+/** Whether a tensor of a saved adapter was trained, from the method's own name for it. */
+export function isTrained(settings: AdapterSettings, name: string): boolean {
+  return settings.method !== 'lora' || FIRST_FACTORS.every((first) => !name.endsWith(`.${first}`))
+}
 
 /** Why a method has no exact merge, and what to do instead; null for those that have one. */
 export const noMergeOf: {readonly [Name in AdapterSettings['method']]: NoMerge | null} = {

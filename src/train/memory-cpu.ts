@@ -5,6 +5,7 @@
  */
 import {matrixNames, parameterShapes} from '../model/parameters.js'
 import {parameterSpecs} from '../peft/adapter-set.js'
+import {adapterNumbers} from './memory-adapters.js'
 import {layerNumbers} from './memory-cpu-layer.js'
 import {dropoutBytes} from './memory-dropout.js'
 import {type StepCount} from './memory-parts.js'
@@ -52,11 +53,12 @@ interface LayerBytes {
 
 function layerBytes(shape: StepShape): LayerBytes {
   const {copies, gradients, results, state, stateGradients} = layerNumbers(shape.config)
+  const {factors, gained} = adapterNumbers(shape)
   const positions = positionsOf(shape)
   return {
-    copies: 4 * (positions * copies + layerWeights(shape)),
-    gradients: 4 * (positions * gradients + shape.rows * stateGradients),
-    results: 4 * (positions * results + shape.rows * state),
+    copies: 4 * (positions * (copies + gained) + layerWeights(shape) + factors),
+    gradients: 4 * (positions * (gradients + gained) + shape.rows * stateGradients),
+    results: 4 * (positions * (results + gained) + shape.rows * state),
   }
 }
 

@@ -42,6 +42,17 @@ describe('an adapter of PEFT', () => {
     ])
   })
 
+  test('with magnitudes becomes DoRA, and without use_dora is refused', () => {
+    const magnitude = 'base_model.model.backbone.layers.0.mixer.in_proj.lora_magnitude_vector'
+    const tensors = new Map([...tensorsOf([0], ['in_proj']), [magnitude, {shape: [2], values: new Float32Array(2)}]])
+    const {settings, values} = read({use_dora: true}, tensors)
+    expect(settings[0].dora).toBe(true)
+    expect([...values.keys()]).toContain('adapters.0.layers.0.mixer.in_proj.lora_magnitude_vector')
+    expect(() => read({}, tensors)).toThrow(
+      expect.objectContaining({faults: [expect.objectContaining({where: magnitude})]}),
+    )
+  })
+
   // How many layers the model has is not to be seen here, so names of projections would mean all of them.
   test.each([
     ['layers_to_transform', {layers_to_transform: [0]}],
@@ -53,7 +64,6 @@ describe('an adapter of PEFT', () => {
   })
 
   test.each<[string, Record<string, unknown>, string]>([
-    ['DoRA', {use_dora: true}, 'use_dora is true'],
     ['another method', {peft_type: 'IA3'}, 'peft_type is "IA3"'],
     ['trained biases', {bias: 'all'}, 'bias is "all"'],
     ['saved modules', {modules_to_save: ['lm_head']}, 'modules_to_save is ["lm_head"]'],
@@ -77,7 +87,7 @@ describe('an adapter of PEFT', () => {
     const tensor = {shape: [2], values: new Float32Array(2)}
     const strange = [
       'base_model.model.lm_head.weight',
-      'base_model.model.backbone.layers.0.mixer.in_proj.lora_magnitude_vector',
+      'base_model.model.backbone.layers.0.mixer.in_proj.lora_embedding_A',
     ]
     expect(() => read({}, new Map(strange.map((name) => [name, tensor])))).toThrow(
       expect.objectContaining({

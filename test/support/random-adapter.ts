@@ -74,7 +74,7 @@ export async function configIn(model: string): Promise<MambaConfig> {
   return configOf(await openModelDirectory(model))
 }
 
-/** ΔW of every module that has one, full-size and row-major: Σ s B A, each in the rows of its site, in f64. */
+/** ΔW of every module that has one, full-size and row-major: Σ s B A, less what PiSSA subtracts, each in the rows of its site, in f64. */
 export function weightUpdates({settings, values}: SavedAdapter, config: MambaConfig): Map<string, Float64Array> {
   const sites = adaptableSites(config)
   const updates = new Map<string, Float64Array>()
@@ -84,6 +84,8 @@ export function weightUpdates({settings, values}: SavedAdapter, config: MambaCon
     for (const {from, inputs, module, name, to} of sites) {
       const down = values.get(`adapters.${index}.${name}.lora_A`)?.values
       const up = values.get(`adapters.${index}.${name}.lora_B`)?.values
+      const firstDown = values.get(`adapters.${index}.${name}.pissa_A`)?.values
+      const firstUp = values.get(`adapters.${index}.${name}.pissa_B`)?.values
       if (!down || !up) continue
       const rows = sites.find((site) => site.name === module)?.to ?? 0
       const update = updates.get(module) ?? new Float64Array(rows * inputs)
@@ -91,7 +93,9 @@ export function weightUpdates({settings, values}: SavedAdapter, config: MambaCon
       for (let row = 0; row < to - from; row++) {
         for (let column = 0; column < inputs; column++) {
           for (let k = 0; k < entry.rank; k++) {
-            update[(from + row) * inputs + column] += scale * up[row * entry.rank + k] * down[k * inputs + column]
+            const [i, j] = [row * entry.rank + k, k * inputs + column]
+            const first = firstUp && firstDown ? firstUp[i] * firstDown[j] : 0
+            update[(from + row) * inputs + column] += scale * (up[i] * down[j] - first)
           }
         }
       }

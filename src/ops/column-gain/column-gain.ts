@@ -1,33 +1,30 @@
 /**
- * Columns times gains:  y[…, o] = g[o] z[…, o].
+ * Columns times gains:  y[…, o] = g[o] z[…, o], with dZ = g ⊙ dY and dG[o] = Σ dY[…, o] z[…, o].
  *
- * TensorFlow.js's product with broadcasting, with a gradient of its own for g: dG[o] = Σ dY[…, o] z[…, o]. A sum along all
- * but the last axis would transpose the whole product first on the processor; there it is a product with a column of ones.
+ * It is what DoRA does to the result of a projection: Liu et al., arXiv 2402.09353, equation 5, read from the right. On the
+ * processor the sum of columns is a product with a column of ones, because TensorFlow.js would transpose everything first.
  */
 import * as tf from '@tensorflow/tfjs-core'
-import {gpuHost} from '../../backend/gpu/current.js'
+import {defineOperation} from '../operation.js'
 import {transposedTimes} from '../product.js'
+import {columnGainOnGpu} from './column-gain.gpu.js'
 
-/** z (…, out), g (out) → (…, out) */
-export function columnGain<T extends tf.Tensor>(z: T, gain: tf.Tensor1D): T {
-  const columns = gain.size
-  const product = tf.customGrad((...inputs: unknown[]) => {
-    const [left, right, save] = inputs as [tf.Tensor, tf.Tensor1D, tf.GradSaveFunc]
-    save([left, right])
+const gained = defineOperation({
+  gradient([dy], {gain, z}) {
     return {
-      gradFunc(dy, saved) {
-        const [values, factors] = saved
-        const products = tf.reshape<tf.Rank.R2>(tf.mul(dy, values), [-1, columns]) // (M, out)
-        return [tf.mul(dy, factors), columnSums(products)]
+      gain() {
+        const products = tf.reshape<tf.Rank.R2>(tf.mul(dy, z), [-1, gain.size]) // (M, out)
+        return tf.reshape(transposedTimes(tf.ones([products.shape[0], 1]), products), [gain.size]) // (out)
       },
-      value: tf.mul(left, right),
+      z: () => tf.mul(dy, gain), // (…, out)
     }
-  })
-  return product(z, gain) as T
-}
+  },
+  gpu: columnGainOnGpu,
+  name: 'MambaColumnGain',
+  value: ({gain, z}) => tf.mul(z, gain),
+})
 
-/** (M, out) → (out) */
-function columnSums(products: tf.Tensor2D): tf.Tensor1D {
-  if (gpuHost()) return tf.sum(products, 0)
-  return tf.reshape(transposedTimes(tf.ones([products.shape[0], 1]), products), [-1])
+/** z (…, out), gain (out) → (…, out) */
+export function columnGain<T extends tf.Tensor>(z: T, gain: tf.Tensor1D): T {
+  return gained({gain, z})[0] as T
 }
