@@ -4,11 +4,15 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {adaptedLinear, type LowRankUpdate} from '../ops/adapted-linear/adapted-linear.js'
+import {columnGain} from '../ops/column-gain/column-gain.js'
 import {type ConvInputs, type ConvOutputs} from '../ops/causal-conv/causal-conv.js'
 import {checkpointName, EMBEDDINGS, HEAD} from './parameters.js'
 import {type Matrix, type Weights} from './weights.js'
 
-/** A low-rank update of some outputs of a projection: y[…, from:to] += scale · (dropout(x) Aᵀ) Bᵀ. */
+/**
+ * A low-rank update of some outputs of a projection: y[…, from:to] += scale · (dropout(x) Aᵀ) Bᵀ. With a gain g these rows
+ * become g ⊙ (x Wᵀ + update) instead, and the bias is added after it; what other terms add is not scaled.
+ */
 export interface LowRankTerm {
   readonly down: tf.Tensor2D // A (r, in)
   readonly up: tf.Tensor2D // B (to − from, r)
@@ -17,6 +21,7 @@ export interface LowRankTerm {
   readonly to: number
   /** x after dropout, of x's shape; null is x itself */
   readonly dropped: tf.Tensor3D | null
+  readonly gain?: tf.Tensor1D | null // g (to − from)
 }
 
 /** What the scans of all architectures are given. */
@@ -98,6 +103,7 @@ export function productWith(
   x: tf.Tensor3D,
   terms: readonly LowRankTerm[],
 ): tf.Tensor3D {
+  if (terms.some(({gain}) => gain)) return gainedLinear({transposed, weight}, bias, x, terms)
   const [first = null, ...others] = stackTerms(terms, weight.shape[0])
   const y = adaptedLinear<tf.Tensor3D>({
     bias,
@@ -133,6 +139,50 @@ const plain = {bias: null, update: null, weightTransposed: null}
 /** x′ Aᵀ (B, L, R): what an update makes of its input. */
 function downOf({down, x: dropped}: LowRankUpdate, x: tf.Tensor3D): tf.Tensor3D {
   return adaptedLinear<tf.Tensor3D>({...plain, weight: down, x: dropped ?? x}) // (B, L, R)
+}
+
+/**
+ * A projection where terms have gains. Gains of different rows go into one product, g ⊙ (x Wᵀ + update); each further one of
+ * the same rows adds g ⊙ (x Wᵀ + update) − x Wᵀ, and terms without a gain come on top.
+ */
+function gainedLinear(
+  {transposed, weight}: Matrix,
+  bias: tf.Tensor1D | null,
+  x: tf.Tensor3D,
+  terms: readonly LowRankTerm[],
+): tf.Tensor3D {
+  const [outputs] = weight.shape
+  const frozen = !(weight instanceof tf.Variable)
+  const bare = {bias: null, frozen, weight, weightTransposed: transposed, x}
+  const gained = (group: readonly LowRankTerm[]): tf.Tensor3D => {
+    const z = adaptedLinear<tf.Tensor3D>({...bare, update: stackTerms(group, outputs)[0]}) // (B, L, out)
+    const gains = group.map(({from, gain, to}) => tf.pad1d(gain as tf.Tensor1D, [from, outputs - to], 1)) // (out)
+    return columnGain(z, gains.length === 1 ? gains[0] : gains.reduce((product, gain) => tf.mul(product, gain)))
+  }
+  const [first, ...further] = disjointGroups(terms.filter(({gain}) => gain))
+  let y = gained(first) // (B, L, out)
+  for (const group of further) {
+    y = tf.add(y, tf.sub<tf.Tensor3D>(gained(group), adaptedLinear<tf.Tensor3D>({...bare, update: null})))
+  }
+  if (bias) y = tf.add(y, bias)
+  const others = stackTerms(
+    terms.filter(({gain}) => !gain),
+    outputs,
+  )
+  return others.reduce((sum, update) => tf.add(sum, lowRank(update, x)), y)
+}
+
+/** Terms in groups that share x′ and no rows. */
+function disjointGroups(terms: readonly LowRankTerm[]): LowRankTerm[][] {
+  const groups: LowRankTerm[][] = []
+  for (const term of terms) {
+    const fits = (group: LowRankTerm[]): boolean =>
+      group.every(({dropped, from, to}) => dropped === term.dropped && (to <= term.from || term.to <= from))
+    const group = groups.find(fits)
+    if (group) group.push(term)
+    else groups.push([term])
+  }
+  return groups
 }
 
 /** (x′ Aᵀ) Bᵀ alone: the down product as a linear layer, the up product as another. */

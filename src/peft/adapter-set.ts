@@ -1,20 +1,30 @@
 /**
- * The adapters of one run, attached together: their trained variables on the device and the sites they form around a
- * model. Variables are named `adapters.<index>.<name of the method's parameter>`; that is also their name in files.
+ * The adapters of one run, attached together: their tensors on the device, trained and frozen, and the sites they form
+ * around a model. Tensors are named `adapters.<index>.<name of the method's parameter>`; that is also their name in files.
  */
-import type * as tf from '@tensorflow/tfjs-core'
+import * as tf from '@tensorflow/tfjs-core'
 import {RandomStream} from '../data/random.js'
 import {type Fault, MismatchError, RecipeError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
+import {type LanguageModel} from '../model/language-model.js'
 import {baseSites, type Sites} from '../model/sites.js'
 import {type Weights} from '../model/weights.js'
 import {ParameterArena} from '../ops/adamw/parameter-arena.js'
-import {type ParameterSpec, type ParameterValues} from './method.js'
+import {unrecorded} from '../ops/tape.js'
+import {type Attachment, type ParameterRates, type ParameterSpec, type ParameterValues} from './method.js'
 import {type AdapterSettings, methodOf} from './registry.js'
 
 interface Entry {
   readonly settings: AdapterSettings
-  readonly parameters: ReadonlyMap<string, tf.Variable>
+  /** Trained and frozen, in the order of the method */
+  readonly parameters: ReadonlyMap<string, tf.Tensor>
+}
+
+/** A tensor's values before it is on the device. */
+interface FirstTensor {
+  readonly name: string
+  readonly spec: ParameterSpec
+  readonly values: Float32Array
 }
 
 const fullName = (index: number, name: string): string => `adapters.${index}.${name}`
@@ -41,24 +51,55 @@ export function parameterSpecs(
 }
 
 export class AdapterSet {
-  /** Exactly what is trained and saved, in a fixed order. */
+  /** Exactly what is trained, in a fixed order. */
   readonly variables: ReadonlyMap<string, tf.Variable>
+  /** Where a trained tensor's optimizer differs from the run's, by its name */
+  readonly rates: ReadonlyMap<string, EntryRates>
+  /** What follows from tensors that do not change, by the index of the entry and the method's name for it */
+  private readonly derived = new Map<string, tf.Tensor>()
 
   private constructor(
     private readonly config: MambaConfig,
     private readonly entries: readonly Entry[],
     private readonly arena: ParameterArena,
+    private readonly specs: ReadonlyMap<string, ParameterSpec>,
   ) {
-    this.variables = new Map(
-      entries.flatMap(({parameters}, index) =>
-        [...parameters].map(([name, variable]) => [fullName(index, name), variable] as const),
-      ),
+    const all = entries.flatMap(({parameters}, index) =>
+      [...parameters].map(([name, tensor]) => [fullName(index, name), tensor, index] as const),
+    )
+    const trained = all.filter((item): item is readonly [string, tf.Variable, number] => item[1] instanceof tf.Variable)
+    this.variables = new Map(trained.map(([name, variable]) => [name, variable]))
+    this.rates = new Map(
+      trained.map(([name, , index]) => [
+        name,
+        {...specs.get(name)?.rates, own: entries[index].settings.learning_rate ?? null},
+      ]),
     )
   }
 
-  /** Fresh adapters. Each tensor has a random stream of its own, so that adding one does not change the others. */
+  /**
+   * Fresh adapters. Each tensor has a random stream of its own, so that adding one does not change the others. Only for
+   * methods whose first values do not depend on the base; `createFor` is for all.
+   */
   static create(settings: readonly AdapterSettings[], config: MambaConfig, seed: number): AdapterSet {
-    return AdapterSet.build(settings, config, (name, spec) => spec.initial(new RandomStream(seed, 'adapter', name)))
+    return AdapterSet.build(settings, config, (name, spec) => {
+      const values = spec.initial(new RandomStream(seed, 'adapter', name), null)
+      if (values instanceof Float32Array) return values
+      throw new Error(`The first values of ${name} have to be waited for.`)
+    })
+  }
+
+  /** Fresh adapters of any method, for this model. Waits for the device. */
+  static async createFor(
+    settings: readonly AdapterSettings[],
+    {config, weights}: LanguageModel,
+    seed: number,
+  ): Promise<AdapterSet> {
+    const first = new Map<string, Float32Array>()
+    for (const [name, spec] of parameterSpecs(settings, config)) {
+      first.set(name, await spec.initial(new RandomStream(seed, 'adapter', name), weights))
+    }
+    return AdapterSet.build(settings, config, (name) => first.get(name) as Float32Array)
   }
 
   /** Adapters with these values. Errors: MismatchError when names or shapes are not those of the settings. */
@@ -68,7 +109,10 @@ export class AdapterSet {
     values: ReadonlyMap<string, ParameterValues>,
   ): AdapterSet {
     checkValues(parameterSpecs(settings, config), values)
-    return AdapterSet.build(settings, config, (name) => (values.get(name) as ParameterValues).values)
+    return AdapterSet.build(settings, config, (name, spec) => {
+      if (spec.frozen !== 'remade') return (values.get(name) as ParameterValues).values
+      return spec.initial(new RandomStream(0, 'adapter', name), null) as Float32Array
+    })
   }
 
   private static build(
@@ -76,22 +120,24 @@ export class AdapterSet {
     config: MambaConfig,
     valuesOf: (name: string, spec: ParameterSpec) => Float32Array,
   ): AdapterSet {
-    parameterSpecs(settings, config) // reports the faults of all entries before anything is made
+    const specs = parameterSpecs(settings, config) // reports the faults of all entries before anything is made
     const named = settings.map((entry, index) =>
-      [...methodOf(entry).parameters(entry, config)].map(([name, spec]) => ({
+      [...methodOf(entry).parameters(entry, config)].map(([name, spec]): FirstTensor => ({
         name,
-        shape: spec.shape,
+        spec,
         values: valuesOf(fullName(index, name), spec),
       })),
     )
-    const arena = ParameterArena.create(named.flat())
+    const trained = named.flat().filter(({spec}) => !spec.frozen)
+    const arena = ParameterArena.create(trained.map(({spec, values}) => ({shape: spec.shape, values})))
     const variables = arena.variables.values()
+    // `variables` goes on from entry to entry.
+    const tensorOf = ({spec: {frozen, shape}, values}: FirstTensor): tf.Tensor =>
+      frozen ? tf.keep(tf.tensor(values, [...shape])) : (variables.next().value as tf.Variable)
     const entries = settings.map((entry, index): Entry => {
-      // `variables` goes on from entry to entry.
-      const parameters = new Map(named[index].map(({name}) => [name, variables.next().value as tf.Variable]))
-      return {parameters, settings: entry}
+      return {parameters: new Map(named[index].map((first) => [first.name, tensorOf(first)])), settings: entry}
     })
-    return new AdapterSet(config, entries, arena)
+    return new AdapterSet(config, entries, arena, specs)
   }
 
   get settings(): readonly AdapterSettings[] {
@@ -105,9 +151,22 @@ export class AdapterSet {
 
   /** The model's sites with all adapters around them. `dropout` is the source of masks while training. */
   sites(weights: Weights, dropout: RandomStream | null = null): Sites {
+    return this.around(weights, dropout, false)
+  }
+
+  /** The same for values that no longer change, as while generating: what follows from them is kept until dispose. */
+  settledSites(weights: Weights): Sites {
+    return this.around(weights, null, true)
+  }
+
+  private around(weights: Weights, dropout: RandomStream | null, isSettled: boolean): Sites {
     return this.entries.reduce(
-      (sites, {parameters, settings}) =>
-        methodOf(settings).wrap(settings, {config: this.config, dropout, parameters}, sites),
+      (sites, {parameters, settings}, index) => {
+        const kept: Attachment['kept'] = (name, make) => this.derive(fullName(index, name), make)
+        const settled: Attachment['settled'] = isSettled ? kept : (_name, make) => make()
+        const attachment = {config: this.config, dropout, kept, parameters, settled, weights}
+        return methodOf(settings).wrap(settings, attachment, sites)
+      },
       baseSites(weights, this.replaced()),
     )
   }
@@ -117,23 +176,45 @@ export class AdapterSet {
     return new Map(all.flatMap((own) => [...(own ?? [])]))
   }
 
-  /** The present values, for saving. Waits for the device. */
+  private derive<T extends tf.Tensor>(key: string, make: () => T): T {
+    const known = (this.derived.get(key) as T | undefined) ?? unrecorded(() => tf.keep(make()))
+    this.derived.set(key, known)
+    return known
+  }
+
+  /** The present values, for saving: trained ones, and frozen ones that are saved. Waits for the device. */
   async values(): Promise<ReadonlyMap<string, ParameterValues>> {
-    const entries = [...this.variables].map(async ([name, variable]) => {
-      const values = (await variable.data<'float32'>()).slice()
-      return [name, {shape: variable.shape, values}] as const
+    const saved = this.tensors().filter(([name]) => this.specs.get(name)?.frozen !== 'remade')
+    const entries = saved.map(async ([name, tensor]) => {
+      const values = (await tensor.data<'float32'>()).slice()
+      return [name, {shape: tensor.shape, values}] as const
     })
     return new Map(await Promise.all(entries))
   }
 
   dispose(): void {
     this.arena.dispose()
+    const frozen = this.tensors().flatMap(([, tensor]) => (tensor instanceof tf.Variable ? [] : [tensor]))
+    tf.dispose([...frozen, ...this.derived.values()])
+    this.derived.clear()
   }
+
+  private tensors(): (readonly [string, tf.Tensor])[] {
+    return this.entries.flatMap(({parameters}, index) =>
+      [...parameters].map(([name, tensor]) => [fullName(index, name), tensor] as const),
+    )
+  }
+}
+
+/** Factors of a trained tensor, and the learning rate of its entry where that has one. */
+export interface EntryRates extends ParameterRates {
+  readonly own: number | null
 }
 
 function checkValues(specs: ReadonlyMap<string, ParameterSpec>, values: ReadonlyMap<string, ParameterValues>): void {
   const faults: Fault[] = []
-  for (const [name, {shape}] of specs) {
+  for (const [name, {frozen, shape}] of specs) {
+    if (frozen === 'remade') continue
     const found = values.get(name)
     if (!found) faults.push({message: `is missing; expected shape [${shape.join(', ')}]`, where: name})
     else if (found.shape.join() !== shape.join()) {
@@ -141,7 +222,9 @@ function checkValues(specs: ReadonlyMap<string, ParameterSpec>, values: Readonly
     }
   }
   for (const name of values.keys()) {
-    if (!specs.has(name)) faults.push({message: 'is not a tensor of these adapters', where: name})
+    if (!specs.has(name) || specs.get(name)?.frozen === 'remade') {
+      faults.push({message: 'is not a tensor of these adapters', where: name})
+    }
   }
   if (faults.length > 0) {
     throw new MismatchError('The adapter does not fit this model.', {

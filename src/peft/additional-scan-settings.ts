@@ -1,5 +1,6 @@
 /** What a recipe says of additional states. Source: Yoshimura et al., MambaPEFT, arXiv 2411.03855, section 4. */
 import {z} from 'zod'
+import {ownLearningRate} from './own-learning-rate.js'
 
 export const additionalScanSettings = z.strictObject({
   method: z
@@ -17,6 +18,7 @@ export const additionalScanSettings = z.strictObject({
     .describe(
       'How fast new states forget at the start: as the first or the last one of the channel, as N+1, N+2, … (s4d), or this −A. Mamba-1 only; in Mamba-2 they share the A of their head.',
     ),
+  ...ownLearningRate,
 })
 
 export type AdditionalScanSettings = z.infer<typeof additionalScanSettings>

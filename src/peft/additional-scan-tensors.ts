@@ -3,7 +3,7 @@ import {type MambaConfig} from '../model/config.js'
 import {type Mamba2Config} from '../model/mamba2-config.js'
 import {type AdditionalScanSettings} from './additional-scan-settings.js'
 import {type ParameterSpec} from './method.js'
-import {uniform, zeros} from './state-tensors.js'
+import {drawn, uniform, zeros} from './state-tensors.js'
 
 export type AdditionalScanTensor = 'A_log' | 'conv1d.bias' | 'conv1d.weight' | 'in_proj' | 'x_proj'
 
@@ -42,8 +42,8 @@ function mamba2Specs({states}: AdditionalScanSettings, config: Mamba2Config, lay
 
 /** Random rows, the second half of them zero. */
 function withoutC(shape: readonly [number, number], bound: number): ParameterSpec {
-  const whole = uniform(shape, bound)
-  return {initial: (random) => whole.initial(random).fill(0, (shape[0] * shape[1]) / 2), shape}
+  const [rows, columns] = shape
+  return {initial: (random) => drawn(rows * columns, bound, random).fill(0, (rows * columns) / 2), shape}
 }
 
 function firstA(settings: AdditionalScanSettings, {inner, states}: MambaConfig): ParameterSpec {

@@ -52,7 +52,7 @@ export async function attachModel({
       adapters.dispose()
       model.weights.dispose()
     }
-    return {adapters, dispose, files, model, saved, sites: adapters.sites(model.weights)}
+    return {adapters, dispose, files, model, saved, sites: adapters.settledSites(model.weights)}
   } catch (error) {
     model.weights.dispose()
     throw error

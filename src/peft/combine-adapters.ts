@@ -1,6 +1,7 @@
 /**
  * Adapters of one base → one adapter that adds their weighted sum:  ΔW = Σ w ΔW_i. Low-rank updates of a site become one by
- * stacking their ranks, which is exact; with a rank, that one is cut to it in the best way there is (low-rank-svd.ts).
+ * stacking their ranks, which is exact; with a rank, that one is cut to it in the best way there is (low-rank-svd.ts). What
+ * PiSSA starts from counts as ranks of its own, subtracted.
  * Initial states are summed number by number. No optimizer of one of the adapters would have found it: what the sum does is
  * for a test to say.
  */
@@ -176,6 +177,9 @@ function refuseOthers(adapters: readonly WeightedAdapter[]): void {
   const faults = adapters.flatMap(({name, saved: {settings}}) =>
     settings.flatMap((entry, index): Fault[] => {
       const where = `${name} adapters.${index} (${entry.method})`
+      if (entry.method === 'lora' && entry.dora) {
+        return [{message: 'gives rows of the weights new lengths (dora), so it has no weighted sum', where}]
+      }
       if (entry.method === 'lora') return []
       if (entry.method !== 'initial-state') return [{message: 'has no weighted sum', where}]
       const earlier = settings.slice(0, index).some(({method}) => method === 'initial-state')

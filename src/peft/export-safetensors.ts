@@ -43,10 +43,21 @@ ${rows.join('\n')}
 }
 
 function meaning(settings: AdapterSettings): string {
+  if (settings.method === 'vera') {
+    return (
+      'W += diag(vera_lambda_b) · B · diag(vera_lambda_d) · A, in the rows of the slice that the name ends in, if any; A and B ' +
+      `are uniform in ±√(6 / columns), from mambatune's random stream of seed ${settings.seed}.`
+    )
+  }
   if (settings.method === 'lora') {
+    const {dora, init} = settings
+    const magnitudes = dora
+      ? ' Then each row is given the length in lora_magnitude_vector; rows are those of the base with this update alone.'
+      : ''
+    const first = init === 'pissa' ? ' lora_B · lora_A stands for lora_B · lora_A − pissa_B · pissa_A.' : ''
     return (
       `W += s · lora_B · lora_A with s = ${loraScale(settings)}, in the rows of the slice that the name ends in, if any; ` +
-      'conv1d is read as a matrix E × K, the embedding as V × d.'
+      `conv1d is read as a matrix E × K, the embedding as V × d.${first}${magnitudes}`
     )
   }
   if (settings.method === 'full-values') return 'each tensor stands in for the one of its name in the checkpoint.'

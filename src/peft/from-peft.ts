@@ -41,7 +41,10 @@ export function fromPeft({config, tensors}: PeftFiles, path: string): ImportedAd
     site === 'lm_head' ? site : `backbone.${site === EMBEDDING ? 'embeddings' : site}`,
   )
   const known = ranksAndAlphas(config, names, path, faults)
-  if (faults.length === 0) checkRanks(updates, known, faults)
+  if (faults.length === 0) {
+    checkRanks(updates, known, faults)
+    if (config.use_dora === true) checkMagnitudes(updates, faults)
+  }
   if (faults.length > 0) throw new FileError('The PEFT adapter cannot be read.', {faults})
 
   const first: AdapterSettings[] = full.size > 0 ? [{method: 'full-values', tensors: [...full.keys()]}] : []
@@ -49,8 +52,8 @@ export function fromPeft({config, tensors}: PeftFiles, path: string): ImportedAd
   const groups = grouped(sites, known, config)
   const entries = groups.map((group, index): AdapterSettings => {
     for (const site of group.sites) {
-      for (const [matrix, tensor] of Object.entries(updates.get(site) ?? {})) {
-        values.set(`adapters.${first.length + index}.${site}.lora_${matrix}`, tensor)
+      for (const [kind, tensor] of Object.entries(updates.get(site) ?? {})) {
+        values.set(`adapters.${first.length + index}.${site}.lora_${kind}`, tensor)
       }
     }
     const {alpha, dropout, rank} = group
@@ -61,13 +64,14 @@ export function fromPeft({config, tensors}: PeftFiles, path: string): ImportedAd
       rank,
       rslora: config.use_rslora === true,
       targets: targetsOf(group, groups, config),
+      ...(config.use_dora === true && {dora: true}),
     }
   })
   const base = typeof config.base_model_name_or_path === 'string' ? config.base_model_name_or_path : UNNAMED_BASE
   return {base: {fingerprint: null, path: base}, copies, settings: [...first, ...entries], values}
 }
 
-type Update = Partial<Record<'A' | 'B', ParameterValues>>
+type Update = Partial<Record<'A' | 'B' | 'magnitude_vector', ParameterValues>>
 
 interface Sorted {
   /** By site */
@@ -88,7 +92,11 @@ function sorted(config: PeftConfig, tensors: PeftFiles['tensors'], faults: Fault
     if (meaning.kind === 'unknown') faults.push({message: meaning.reason, where})
     else if (meaning.kind === 'full') full.set(meaning.tensor, tensor)
     else if (meaning.kind === 'copy') copies.set(meaning.tensor, tensor)
-    else if (tensor.shape.length !== 2) {
+    else if (meaning.kind === 'magnitudes' && config.use_dora !== true) {
+      faults.push({message: 'is a magnitude of DoRA, and use_dora is not true', where})
+    } else if (meaning.kind === 'magnitudes') {
+      updates.set(meaning.module, {...updates.get(meaning.module), magnitude_vector: tensor})
+    } else if (tensor.shape.length !== 2) {
       faults.push({message: `has shape [${tensor.shape.join(', ')}], expected a matrix`, where})
     } else if (meaning.kind === 'lora') {
       updates.set(meaning.module, {...updates.get(meaning.module), [meaning.matrix]: tensor})
@@ -119,6 +127,15 @@ function checkRanks(updates: Sorted['updates'], known: readonly ByModule[], faul
         where,
       })
     }
+  }
+}
+
+/** DoRA is of all modules or of none. PEFT has it on embedding and head too, where this version has not. */
+function checkMagnitudes(updates: Sorted['updates'], faults: Fault[]): void {
+  for (const [where, update] of updates) {
+    if (where === EMBEDDING || where === 'lm_head') {
+      faults.push({message: 'has DoRA, which this version carries out on projections alone', where})
+    } else if (!update.magnitude_vector) faults.push({message: 'has no magnitudes of DoRA', where})
   }
 }
 

@@ -9,4 +9,5 @@ export const fullValuesSettings = z.strictObject({
   tensors: z.array(z.string().min(1)).min(1).describe('Names in the checkpoint, such as lm_head.weight.'),
 })
 
-export type FullValuesSettings = z.infer<typeof fullValuesSettings>
+/** They are never trained, so there is no learning rate of their own. */
+export type FullValuesSettings = z.infer<typeof fullValuesSettings> & {readonly learning_rate?: never}

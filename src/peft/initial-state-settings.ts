@@ -1,6 +1,7 @@
 /** What a recipe says of a learned first state. Source: state tuning, arXiv 2503.03499 section 3; see docs/methods.md. */
 import {z} from 'zod'
 import {type NoMerge} from './method.js'
+import {ownLearningRate} from './own-learning-rate.js'
 
 export const initialStateSettings = z
   .strictObject({
@@ -28,6 +29,7 @@ export const initialStateSettings = z
       .positive()
       .optional()
       .describe('Factor of the first state of the scan, in training and in use; 1 if left out.'),
+    ...ownLearningRate,
   })
   .refine(({conv, scan}) => conv || scan, {
     error: 'scan and conv are both false, so nothing would be learned; write true for one of them',

@@ -1,5 +1,9 @@
-/** What a recipe says of one LoRA adapter. Source: Hu et al., LoRA, arXiv 2106.09685; rsLoRA: Kalajdzievski, arXiv 2312.03732. */
+/**
+ * What a recipe says of one LoRA adapter. Sources: Hu et al., LoRA, arXiv 2106.09685; rsLoRA: Kalajdzievski, arXiv 2312.03732;
+ * DoRA: Liu et al., arXiv 2402.09353; PiSSA: Meng et al., arXiv 2404.02948; LoRA+: Hayou et al., arXiv 2402.12354.
+ */
 import {z} from 'zod'
+import {ownLearningRate} from './own-learning-rate.js'
 
 export const loraSettings = z.strictObject({
   method: z.literal('lora').describe('Low-rank updates of projections: ΔW = scale · B A.'),
@@ -22,7 +26,26 @@ export const loraSettings = z.strictObject({
     .default(0)
     .describe('Share of the inputs of the update that are zeroed while training.'),
   rslora: z.boolean().default(false).describe('Scale by alpha / √rank, which keeps large ranks learning.'),
+  dora: z
+    .boolean()
+    .optional()
+    .describe('Learn the length of each row of the adapted weight apart from its direction (DoRA).'),
+  init: z
+    .enum(['uniform', 'pissa'])
+    .optional()
+    .describe(
+      'What A and B start as. uniform: A random and B zero; pissa: the principal part of the weight, which is subtracted from it. uniform if left out.',
+    ),
+  lora_plus: z
+    .number()
+    .positive()
+    .optional()
+    .describe('Learning rate of B as a multiple of that of A (LoRA+); magnitudes of dora go with B. 1 if left out.'),
+  ...ownLearningRate,
 })
+
+/** Tensors of PiSSA that are saved and not trained: what A and B began as. */
+export const FIRST_FACTORS = ['pissa_A', 'pissa_B'] as const
 
 export type LoraSettings = z.infer<typeof loraSettings>
 

@@ -3,6 +3,7 @@
  * is needed for that, so names and shapes are checked against the settings that came with them.
  */
 import {type Fault, MismatchError} from '../errors.js'
+import {type PlainFactors, plainFactors} from './lora-factors.js'
 import {type LoraSettings} from './lora-settings.js'
 import {type ParameterValues} from './method.js'
 import {type SavedAdapter} from './saved-adapter.js'
@@ -21,12 +22,14 @@ export interface LoraUpdate {
   readonly slice: string | null
   readonly down: ParameterValues // A (r, in)
   readonly up: ParameterValues // B (rows, r)
+  readonly magnitudes: ParameterValues | null // m (rows) of DoRA
 }
 
 const TENSOR =
-  /^adapters\.\d+\.((layers\.\d+\.mixer\.(?:in_proj|x_proj|dt_proj|out_proj|conv1d)|embeddings|lm_head)(?:\.(\w+))?)\.lora_([AB])$/
+  /^adapters\.\d+\.((layers\.\d+\.mixer\.(?:in_proj|x_proj|dt_proj|out_proj|conv1d)|embeddings|lm_head)(?:\.([A-Za-z]+))?)\.(lora_A|lora_B|lora_magnitude_vector|pissa_A|pissa_B)$/
 
-type Half = Omit<LoraUpdate, 'down' | 'up'> & Partial<Record<'A' | 'B', ParameterValues>>
+type Tensors = Partial<Record<'lora_A' | 'lora_B' | 'lora_magnitude_vector' | 'pissa_A' | 'pissa_B', ParameterValues>>
+type Half = Omit<LoraUpdate, 'down' | 'magnitudes' | 'up'> & {readonly tensors: Tensors}
 
 /** In the order of the file. Errors: MismatchError with every tensor that is not what the settings say. */
 export function loraUpdates({settings: entries, values}: SavedAdapter): readonly LoraUpdate[] {
@@ -41,10 +44,11 @@ export function loraUpdates({settings: entries, values}: SavedAdapter): readonly
       faults.push({message: 'is not a tensor of these adapters', where})
       continue
     }
-    const [, site, module, slice = null, matrix] = match
+    const [, site, module, slice = null, kind] = match
     const projection = module.split('.').pop() ?? module
     const key = `adapters.${entry}.${site}`
-    halves.set(key, {...halves.get(key), entry, module, projection, settings, site, slice, [matrix]: tensor})
+    const tensors = {...halves.get(key)?.tensors, [kind]: tensor}
+    halves.set(key, {entry, module, projection, settings, site, slice, tensors})
   }
   const updates = [...halves].flatMap(([key, half]) => joined(key, half, faults) ?? [])
   checkAgreement(updates, faults)
@@ -57,19 +61,45 @@ export function loraUpdates({settings: entries, values}: SavedAdapter): readonly
   return updates
 }
 
-function joined(key: string, {A: down, B: up, ...update}: Half, faults: Fault[]): LoraUpdate | null {
-  const {rank} = update.settings
-  if (!down || !up) {
-    faults.push({message: 'is missing', where: `${key}.lora_${down ? 'B' : 'A'}`})
-    return null
+/** With what PiSSA starts from as ranks of its own. */
+function joined(key: string, {tensors, ...update}: Half, faults: Fault[]): LoraUpdate | null {
+  const {settings} = update
+  const {lora_A: down, lora_B: up, lora_magnitude_vector: magnitudes, pissa_A: firstDown, pissa_B: firstUp} = tensors
+  const missing = [
+    ...(down ? [] : ['lora_A']),
+    ...(up ? [] : ['lora_B']),
+    ...(settings.dora && !magnitudes ? ['lora_magnitude_vector'] : []),
+    ...(settings.init === 'pissa' && !firstDown ? ['pissa_A'] : []),
+    ...(settings.init === 'pissa' && !firstUp ? ['pissa_B'] : []),
+  ]
+  faults.push(...missing.map((tensor) => ({message: 'is missing', where: `${key}.${tensor}`})))
+  if (!down || !up || missing.length > 0) return null
+  const before = faults.length
+  checkShapes(`${key}.lora`, {down, up}, settings.rank, faults)
+  if (magnitudes && magnitudes.shape.join() !== String(up.shape[0])) {
+    const message = `has shape [${magnitudes.shape.join(', ')}], expected [${up.shape[0]}]`
+    faults.push({message, where: `${key}.lora_magnitude_vector`})
   }
+  const whole = {...update, magnitudes: magnitudes ?? null}
+  if (!firstDown || !firstUp) return {...whole, down, up}
+  const first = {down: firstDown, up: firstUp}
+  checkShapes(`${key}.pissa`, first, settings.rank, faults)
+  if (faults.length > before) return null
+  return {...whole, settings: ofTwiceTheRank(settings), ...plainFactors({down, first, up})}
+}
+
+function checkShapes(key: string, {down, up}: PlainFactors, rank: number, faults: Fault[]): void {
   if (down.shape.length !== 2 || down.shape[0] !== rank) {
-    faults.push({message: `has shape [${down.shape.join(', ')}], expected [${rank}, inputs]`, where: `${key}.lora_A`})
+    faults.push({message: `has shape [${down.shape.join(', ')}], expected [${rank}, inputs]`, where: `${key}_A`})
   }
   if (up.shape.length !== 2 || up.shape[1] !== rank) {
-    faults.push({message: `has shape [${up.shape.join(', ')}], expected [rows, ${rank}]`, where: `${key}.lora_B`})
+    faults.push({message: `has shape [${up.shape.join(', ')}], expected [rows, ${rank}]`, where: `${key}_B`})
   }
-  return {...update, down, up}
+}
+
+/** The same scale with twice as many ranks. */
+function ofTwiceTheRank({alpha, rank, rslora, ...settings}: LoraSettings): LoraSettings {
+  return {...settings, alpha: alpha * (rslora ? Math.SQRT2 : 2), rank: 2 * rank, rslora}
 }
 
 /** Updates of one module read the same inputs, and those of the whole module have the same rows. */

@@ -75,9 +75,9 @@ export function mergeSteps({settings, values}: SavedAdapter, config: MambaConfig
     if (!canMerge(merge)) continue
     for (const [name, step] of merge.steps(entry, config, valuesOf(values, index))) {
       const earlier = all.get(name)
-      all.set(name, (weight) => {
-        earlier?.(weight)
-        step(weight)
+      all.set(name, (weight, base) => {
+        earlier?.(weight, base)
+        step(weight, base)
       })
     }
   }
@@ -168,8 +168,9 @@ async function mergedBytes(
   {growths, step}: Changes,
 ): Promise<Uint8Array> {
   if (!step && growths.length === 0 && stored === entry.dtype) return readTensorBytes(entry)
-  const own = (await readTensorFloat32(entry)).slice()
-  step?.(own)
+  const base = await readTensorFloat32(entry)
+  const own = base.slice()
+  step?.(own, base)
   const values = growths.reduce<Float32Array>((before, tensor) => tensor.grow(before), own)
   const bad = values.findIndex((value) => !Number.isFinite(value))
   if (bad >= 0) throw new FileError(`Merging makes ${entry.name} not finite: value ${bad} is ${values[bad]}.`)

@@ -5,16 +5,28 @@
 import {type AdditionalScanSettings, additionalScanSettings} from './additional-scan-settings.js'
 import {type FullValuesSettings} from './full-values-settings.js'
 import {type InitialStateSettings, initialStateSettings, noMergeOfInitialState} from './initial-state-settings.js'
-import {type LoraSettings, loraSettings} from './lora-settings.js'
+import {FIRST_FACTORS, type LoraSettings, loraSettings} from './lora-settings.js'
 import {type NoMerge} from './method.js'
 import {noMergeOfStateOffset, type StateOffsetSettings, stateOffsetSettings} from './state-offset-settings.js'
+import {type VeraSettings, veraSettings} from './vera-settings.js'
 
 /** One entry of an adapter. All but full-values may stand in a recipe's `adapters`. */
 export type AdapterSettings =
-  AdditionalScanSettings | FullValuesSettings | InitialStateSettings | LoraSettings | StateOffsetSettings
+  AdditionalScanSettings | FullValuesSettings | InitialStateSettings | LoraSettings | StateOffsetSettings | VeraSettings
 
 /** Schemas of one entry of a recipe's `adapters`, told apart by `method`. */
-export const methodSchemas = [loraSettings, initialStateSettings, additionalScanSettings, stateOffsetSettings] as const
+export const methodSchemas = [
+  loraSettings,
+  initialStateSettings,
+  additionalScanSettings,
+  stateOffsetSettings,
+  veraSettings,
+] as const
+
+/** Whether a tensor of a saved adapter was trained, from the method's own name for it. */
+export function isTrained(settings: AdapterSettings, name: string): boolean {
+  return settings.method !== 'lora' || FIRST_FACTORS.every((first) => !name.endsWith(`.${first}`))
+}
 
 /** Why a method has no exact merge, and what to do instead; null for those that have one. */
 export const noMergeOf: {readonly [Name in AdapterSettings['method']]: NoMerge | null} = {
@@ -23,4 +35,5 @@ export const noMergeOf: {readonly [Name in AdapterSettings['method']]: NoMerge |
   'initial-state': noMergeOfInitialState,
   lora: null,
   'state-offset': noMergeOfStateOffset,
+  vera: null,
 }

@@ -7,12 +7,26 @@ import {type RandomStream} from '../data/random.js'
 import {type MambaConfig} from '../model/config.js'
 import {type Sites} from '../model/sites.js'
 import {type Growth} from './growth.js'
+import {type Weights} from '../model/weights.js'
 
-/** A trained tensor before it exists. */
+/** A tensor of a method before it exists. */
 export interface ParameterSpec {
   readonly shape: readonly number[]
-  /** First values, row-major. */
-  initial(random: RandomStream): Float32Array
+  /**
+   * First values, row-major. `base` are the frozen weights, to be read; null where the caller has none, and then a method
+   * that needs them throws.
+   */
+  initial(random: RandomStream, base: Weights | null): Float32Array | Promise<Float32Array>
+  /** Not trained, and so not counted. saved: part of the adapter's file; remade: its first values are all there is to it. */
+  readonly frozen?: 'saved' | 'remade'
+  /** Absent: as the recipe's optimizer says. */
+  readonly rates?: ParameterRates
+}
+
+/** How a tensor's optimizer differs from that of the run: factors, 1 if left out. */
+export interface ParameterRates {
+  readonly learningRate?: number
+  readonly weightDecay?: number
 }
 
 /** Plain values, as adapter files hold them. */
@@ -24,17 +38,27 @@ export interface ParameterValues {
 /** What an adapter knows while the model runs. */
 export interface Attachment {
   readonly config: MambaConfig
+  /** The method's tensors by its own names, frozen ones included. */
   readonly parameters: ReadonlyMap<string, tf.Tensor>
+  /** The base model's, which are never changed. */
+  readonly weights: Weights
+  /**
+   * What follows from parameters and frozen weights alone: made anew where parameters may change from one use of the sites
+   * to the next, and once under this name where they do not.
+   */
+  readonly settled: <T extends tf.Tensor>(name: string, make: () => T) => T
+  /** What follows from frozen weights alone: made once under this name, and kept as long as the adapters. */
+  readonly kept: <T extends tf.Tensor>(name: string, make: () => T) => T
   /** The source of dropout masks while training; null when not training. */
   readonly dropout: RandomStream | null
 }
 
-/** Adds a method's update to a checkpoint tensor, in place. */
-export type MergeStep = (values: Float32Array) => void
+/** Adds a method's update to a checkpoint tensor, in place. `base` are the values before any update. */
+export type MergeStep = (values: Float32Array, base: Float32Array) => void
 
 export interface Method<Settings> {
   readonly name: string
-  /** The parameters of these settings, in a fixed order. Errors: RecipeError for targets that match nothing. */
+  /** The tensors of these settings, in a fixed order. Errors: RecipeError for targets that match nothing. */
   parameters(settings: Settings, config: MambaConfig): ReadonlyMap<string, ParameterSpec>
   /** Sites with the adapter around `base`. */
   wrap(settings: Settings, attachment: Attachment, base: Sites): Sites

@@ -19,7 +19,6 @@ export function unsupportedIn(config: PeftConfig, path: string): Fault[] {
     }
   }
   refuse('peft_type', config.peft_type !== 'LORA')
-  refuse('use_dora', config.use_dora === true)
   refuse('bias', !['all', 'lora_only', 'none'].includes((config.bias ?? 'none') as string))
   refuse('modules_to_save', !isListOfTexts(config.modules_to_save ?? []))
   // These train against changed base weights, act on some tokens only, or add parameters of another kind.

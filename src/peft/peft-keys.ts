@@ -8,6 +8,11 @@ export type PeftTensor =
       readonly module: string
       readonly matrix: 'A' | 'B'
     }
+  | {
+      /** Of DoRA */
+      readonly kind: 'magnitudes'
+      readonly module: string
+    }
   | {readonly kind: 'embedding'; readonly matrix: 'A' | 'B'}
   | {
       readonly kind: 'full'
@@ -20,6 +25,7 @@ export type PeftTensor =
 const PREFIX = 'base_model.model.'
 
 const LORA = /^(layers\.\d+\.mixer\.(?:in_proj|x_proj|dt_proj|out_proj)|lm_head)\.lora_([AB])\.weight$/
+const MAGNITUDES = /^(layers\.\d+\.mixer\.(?:in_proj|x_proj|dt_proj|out_proj)|lm_head)\.lora_magnitude_vector$/
 const EMBEDDING = /^embeddings?\.lora_embedding_([AB])$/
 const BASE_LAYER = /^(.+)\.base_layer\.(weight|bias)$/
 const TABLE = /^(?:embeddings?|lm_head)\.weight$/
@@ -36,6 +42,8 @@ export function peftTensor(name: string, {biases, modulesToSave}: CarriedWhole):
   const bare = name.slice(PREFIX.length).replace(/^backbone\./, '')
   const [, module, matrix] = LORA.exec(bare) ?? []
   if (module !== undefined) return {kind: 'lora', matrix: matrix as 'A' | 'B', module}
+  const [, scaled] = MAGNITUDES.exec(bare) ?? []
+  if (scaled !== undefined) return {kind: 'magnitudes', module: scaled}
   const [, half] = EMBEDDING.exec(bare) ?? []
   if (half !== undefined) return {kind: 'embedding', matrix: half as 'A' | 'B'}
   const [, base, parameter] = BASE_LAYER.exec(bare) ?? []
@@ -63,6 +71,6 @@ function reasonFor(bare: string): string {
   if (/\.conv1d\.lora_/.test(bare)) {
     return "is LoRA on conv1d, which PEFT adds as a convolution across channels; Mamba's has none across channels, so no weight can hold it"
   }
-  if (/lora_magnitude_vector$/.test(bare)) return 'belongs to DoRA, which this version does not read'
+  if (/lora_magnitude_vector$/.test(bare)) return 'belongs to DoRA, which this version carries out on projections alone'
   return 'is neither a LoRA tensor of a projection, embedding or head, nor named by modules_to_save or bias'
 }

@@ -14,15 +14,24 @@ const NOT_IN_PEFT: ReadonlyMap<string, string> = new Map([
   ['out_proj', 'PEFT refuses LoRA on out_proj of Mamba, from version 0.16 on'],
 ])
 
+const NO_VERA = 'this version writes no VeRA files of PEFT'
+
+const DORA_APART =
+  'PEFT holds DoRA of whole modules in a file of its own, and not beside other updates or of slices, whose rows it cannot tell apart'
+
 /** The updates that PEFT can hold. Errors: MismatchError for tensors that are not those of the settings. */
 export function heldByPeft(saved: SavedAdapter): readonly LoraUpdate[] {
-  return loraUpdates(saved).filter(({projection}) => !NOT_IN_PEFT.has(projection))
+  const possible = loraUpdates(saved).filter(({projection}) => !NOT_IN_PEFT.has(projection))
+  const isOne = possible.every(({entry, slice}) => entry === possible[0].entry && slice === null)
+  return isOne ? possible : possible.filter(({settings}) => !settings.dora)
 }
 
 /** The parts that PEFT cannot hold, by entry and projection. Errors: as above. */
 export function leftOutOfPeft(saved: SavedAdapter): readonly LeftOut[] {
   const updates = loraUpdates(saved)
-  const adapted = adaptedModules(heldByPeft(saved))
+  const possible = heldByPeft(saved)
+  const adapted = adaptedModules(possible)
+  const held = new Set(possible.map(({entry, site}) => `${entry} ${site}`))
   return saved.settings.flatMap((entry, index): LeftOut[] => {
     const part = partName(saved, index)
     if (entry.method === 'initial-state') {
@@ -35,11 +44,12 @@ export function leftOutOfPeft(saved: SavedAdapter): readonly LeftOut[] {
         return reason === null ? [] : [{part: `${part}: ${tensor}`, reason}]
       })
     }
+    if (entry.method === 'vera') return [{part, reason: NO_VERA}]
     if (entry.method !== 'lora') return [{part, reason: `PEFT has no file format for ${entry.method}`}]
-    const projections = new Set(updates.filter((update) => update.entry === index).map(({projection}) => projection))
-    return [...projections].sort().flatMap((projection): LeftOut[] => {
-      const reason = NOT_IN_PEFT.get(projection)
-      return reason === undefined ? [] : [{part: `${part}: ${projection}`, reason}]
-    })
+    const notHeld = updates.filter((update) => update.entry === index && !held.has(`${index} ${update.site}`))
+    const projections = new Set(notHeld.map(({projection}) => projection))
+    return [...projections]
+      .sort()
+      .map((projection) => ({part: `${part}: ${projection}`, reason: NOT_IN_PEFT.get(projection) ?? DORA_APART}))
   })
 }

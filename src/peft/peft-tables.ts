@@ -37,3 +37,8 @@ export function inPeftFile(module: string, matrix: 'A' | 'B', values: ParameterV
   const other = matrix === 'A' ? 'B' : 'A'
   return [`base_model.model.backbone.embeddings.lora_embedding_${other}`, transposed(values)]
 }
+
+/** m of DoRA, which tables do not have. */
+export function magnitudesInPeftFile(module: string, values: ParameterValues): [string, ParameterValues] {
+  return [`base_model.model.backbone.${module}.lora_magnitude_vector`, values]
+}

@@ -6,6 +6,7 @@ import {lora} from './lora.js'
 import {type AdapterSettings} from './method-settings.js'
 import {type Method} from './method.js'
 import {stateOffset} from './state-offset.js'
+import {vera} from './vera.js'
 
 export {type AdapterSettings, methodSchemas} from './method-settings.js'
 
@@ -15,6 +16,7 @@ const methods: {readonly [Name in AdapterSettings['method']]: Method<Extract<Ada
   'initial-state': initialState,
   lora,
   'state-offset': stateOffset,
+  vera,
 }
 
 /** The method of these settings; it takes no other settings than these. */

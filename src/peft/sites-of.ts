@@ -35,6 +35,8 @@ function tableSites({hidden, vocabulary}: MambaConfig): AdaptableSite[] {
   ]
 }
 
+export const isTable = ({kind}: AdaptableSite): boolean => kind === 'embedding' || kind === 'head'
+
 /** The tensor of a checkpoint that a site's updates are added to. */
 export function tensorOf({kind, module, slice}: AdaptableSite, {tied}: MambaConfig): string {
   if (kind === 'head') return HEAD

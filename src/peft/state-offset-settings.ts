@@ -1,6 +1,7 @@
 /** What a recipe says of an offset of the state. Source: Kang et al., state-offset tuning, arXiv 2503.03499, section 4. */
 import {z} from 'zod'
 import {type NoMerge} from './method.js'
+import {ownLearningRate} from './own-learning-rate.js'
 
 export const stateOffsetSettings = z
   .strictObject({
@@ -17,6 +18,7 @@ export const stateOffsetSettings = z
       .max(4096)
       .optional()
       .describe('Learn h′ as a product of this inner dimension, head by head; whole if left out.'),
+    ...ownLearningRate,
   })
   .refine(({form, rank}) => rank === undefined || form === 'h', {
     error: 'rank is that of h′, and form is y; leave one of them out',

@@ -14,9 +14,12 @@ export function zeros(shape: readonly number[]): ParameterSpec {
 }
 
 export function uniform(shape: readonly number[], bound: number): ParameterSpec {
-  const length = tf.util.sizeFromShape([...shape])
-  const draw = (random: RandomStream): number => (2 * random.uniform() - 1) * bound
-  return {initial: (random) => Float32Array.from({length}, () => draw(random)), shape}
+  return {initial: (random) => drawn(tf.util.sizeFromShape([...shape]), bound, random), shape}
+}
+
+/** So many numbers of U(±bound) */
+export function drawn(length: number, bound: number, random: RandomStream): Float32Array {
+  return Float32Array.from({length}, () => (2 * random.uniform() - 1) * bound)
 }
 
 /** The tensors behind one state. */

@@ -14,7 +14,7 @@ import {type LoraUpdate} from './lora-updates.js'
 import {type ParameterValues} from './method.js'
 import {adaptedModules, wholeInPeft} from './peft-full-values.js'
 import {heldByPeft} from './peft-limits.js'
-import {byPeftModule, inPeftFile} from './peft-tables.js'
+import {byPeftModule, inPeftFile, magnitudesInPeftFile} from './peft-tables.js'
 import {type SavedAdapter} from './saved-adapter.js'
 import {type AdaptableSite, adaptableSites} from './sites-of.js'
 
@@ -85,19 +85,21 @@ interface Converted {
     readonly r: number
     readonly lora_alpha: number
     readonly lora_dropout: number
+    readonly use_dora: boolean
     readonly use_rslora: boolean
   }
   readonly tensors: ReadonlyMap<string, ParameterValues>
 }
 
 function asTheyAre(updates: readonly LoraUpdate[]): Converted {
-  const {alpha, dropout, rank, rslora} = updates[0].settings
-  const tensors = updates.flatMap(({down, module, up}): [string, ParameterValues][] => [
+  const {alpha, dora = false, dropout, rank, rslora} = updates[0].settings
+  const tensors = updates.flatMap(({down, magnitudes, module, up}): [string, ParameterValues][] => [
     inPeftFile(module, 'A', down),
     inPeftFile(module, 'B', up),
+    ...(magnitudes ? [magnitudesInPeftFile(module, magnitudes)] : []),
   ])
   return {
-    settings: {lora_alpha: alpha, lora_dropout: dropout, r: rank, use_rslora: rslora},
+    settings: {lora_alpha: alpha, lora_dropout: dropout, r: rank, use_dora: dora, use_rslora: rslora},
     tensors: new Map(tensors),
   }
 }
@@ -118,7 +120,7 @@ function stacked(updates: readonly LoraUpdate[], sites: ReadonlyMap<string, Adap
   const dropouts = [...new Set(dropping.map(({settings}) => settings.dropout))]
   // Dropout acts only if the adapter is trained on; one file has one share of it.
   const dropout = dropouts.length === 1 ? dropouts[0] : 0
-  return {settings: {lora_alpha: rank, lora_dropout: dropout, r: rank, use_rslora: false}, tensors}
+  return {settings: {lora_alpha: rank, lora_dropout: dropout, r: rank, use_dora: false, use_rslora: false}, tensors}
 }
 
 /** All updates of one module as one of this rank. */

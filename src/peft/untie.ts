@@ -38,9 +38,9 @@ export function checkTies(steps: Steps, {tied}: MambaConfig, untie: boolean): vo
 export function untiedSteps(steps: Steps): Steps {
   const {[EMBEDDINGS]: both, [HEAD]: head, [INPUT_ALONE]: input, ...others} = Object.fromEntries(steps)
   const together = (first?: MergeStep, second?: MergeStep): MergeStep => {
-    return (weight) => {
-      first?.(weight)
-      second?.(weight)
+    return (weight, base) => {
+      first?.(weight, base)
+      second?.(weight, base)
     }
   }
   return new Map([

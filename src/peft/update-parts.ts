@@ -11,6 +11,7 @@ import {EMBEDDINGS, HEAD, parameterShapes} from '../model/parameters.js'
 import {type LowRank, type Update} from './low-rank.js'
 import {loraScale} from './lora-settings.js'
 import {type LoraUpdate, loraUpdates} from './lora-updates.js'
+import {type AdapterSettings} from './method-settings.js'
 import {type MergeStep} from './method.js'
 import {type SavedAdapter} from './saved-adapter.js'
 import {adaptableSites, type AdaptableSite, INPUT_ALONE, tensorOf} from './sites-of.js'
@@ -44,7 +45,7 @@ export async function updateParts(saved: SavedAdapter, model: KnownModel | null)
   const {dense, merged, unknown} = await denseParts(saved, model)
   const found = new Map<string, FactorPart>()
   const sites = model ? adaptableSites(model.config) : []
-  for (const update of loraUpdates(saved)) {
+  for (const update of loraUpdates(saved).filter(({settings}) => hasFactors(settings))) {
     const site = sites.find(({name}) => name === update.site)
     if (model && site && merged.has(tensorOf(site, model.config))) continue
     for (const part of partsOf(update, site, sites, model)) {
@@ -96,6 +97,11 @@ function storedTensor(name: string, {tied}: MambaConfig): string {
   return name === INPUT_ALONE || (name === HEAD && tied) ? EMBEDDINGS : name
 }
 
+/** DoRA has factors, and lengths of rows beside them, which only the weights of the base tell what they change. */
+function hasFactors(settings: AdapterSettings): boolean {
+  return settings.method === 'lora' && !settings.dora
+}
+
 interface DenseParts {
   readonly dense: readonly UpdatePart[]
   /** What they are merged into, with all low-rank updates of the same */
@@ -105,7 +111,7 @@ interface DenseParts {
 
 /** Updates of methods that have no factors: the difference that merging makes, with all that reach the same tensor. */
 async function denseParts(saved: SavedAdapter, model: KnownModel | null): Promise<DenseParts> {
-  const others = [...saved.settings.keys()].filter((index) => saved.settings[index].method !== 'lora')
+  const others = [...saved.settings.keys()].filter((index) => !hasFactors(saved.settings[index]))
   if (others.length === 0) return {dense: [], merged: new Set(), unknown: []}
   const {mergeSteps, selectEntries, splitByMerge} = await import('./merge.js')
   const {mergeable} = splitByMerge(saved)
@@ -136,7 +142,7 @@ async function differenceOf(
   if (!entry) return []
   const before = await readTensorFloat32(entry)
   const after = before.slice()
-  step(after)
+  step(after, before)
   const change = Float64Array.from(after, (value, index) => value - before[index])
   const bare = name.replace(/^backbone\./, '')
   const module = bare.replace(/\.weight$/, '')

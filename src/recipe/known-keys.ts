@@ -35,7 +35,9 @@ export function suggestKey(root: Schema, path: Path, name: string, value: unknow
 
   const meant = Object.hasOwn(NAMES_ELSEWHERE, name) ? NAMES_ELSEWHERE[name] : name
   if (here.includes(meant)) return dotted([...path, meant])
-  return allPaths(root).find((known) => known.endsWith(`.${meant}`) || known === meant)
+  const known = allPaths(root).filter((full) => full.endsWith(`.${meant}`) || full === meant)
+  // What a run has once is meant sooner than what each adapter may have of its own.
+  return known.find((full) => !full.includes('.N.')) ?? known[0]
 }
 
 /** Keys that may stand in the mapping at `path`. */

@@ -76,7 +76,7 @@ export async function prepare(
     const {adapters: settings, init_adapter: initAdapter, seed} = recipe
     adapters = values
       ? AdapterSet.restore(settings, model.config, values)
-      : await startAdapters({base, config: model.config, initAdapter, seed, settings})
+      : await startAdapters({base, initAdapter, model, seed, settings})
     report({event: 'stage', text: 'Checking that every adapter tensor gets a gradient'})
     const recompute = recomputes(memory)
     const checked = await checkGradientFlow({adapters, model}, examples.examples.slice(0, 1), {recompute})

@@ -1,6 +1,7 @@
 /**
  * What a checkpoint of a run says besides its tensors: how far the run is, and what it was made with, so that a run is not
- * continued with something else. Tensors are the adapters' `value.<name>` and the optimizer's `m.<name>` and `v.<name>`.
+ * continued with something else. Tensors are the adapters' `value.<name>` and the optimizer's `m.<name>` and `v.<name>`;
+ * those that are not trained are `frozen.<name>`.
  */
 import {z} from 'zod'
 import {type LogPosition} from '../checkpoint/append-log.js'
@@ -79,9 +80,12 @@ const schema = z.strictObject({
 export function toContent({optimizer, values, ...state}: RunState): CheckpointContent {
   const tensors = new Map<string, CheckpointTensor>()
   for (const [name, {shape, values: numbers}] of values) {
-    tensors.set(`value.${name}`, {shape, values: numbers})
     const moments = optimizer.moments.get(name)
-    if (!moments) throw new Error(`The optimizer has no moments of ${name}.`)
+    if (!moments) {
+      tensors.set(`frozen.${name}`, {shape, values: numbers})
+      continue
+    }
+    tensors.set(`value.${name}`, {shape, values: numbers})
     tensors.set(`m.${name}`, {shape, values: moments.m})
     tensors.set(`v.${name}`, {shape, values: moments.v})
   }
@@ -108,7 +112,12 @@ function split(tensors: CheckpointContent['tensors']): {
   const faults: Fault[] = []
   const values = new Map<string, ParameterValues>()
   const moments = new Map<string, {m: Float32Array; v: Float32Array}>()
+  let frozen = 0
   for (const [full, tensor] of tensors) {
+    if (full.startsWith('frozen.')) {
+      values.set(full.slice('frozen.'.length), tensor)
+      frozen++
+    }
     if (!full.startsWith('value.')) continue
     const name = full.slice('value.'.length)
     const [m, v] = ['m', 'v'].map((kind) => tensors.get(`${kind}.${name}`))
@@ -119,8 +128,9 @@ function split(tensors: CheckpointContent['tensors']): {
     values.set(name, tensor)
     moments.set(name, {m: m.values, v: v.values})
   }
-  if (tensors.size !== 3 * values.size && faults.length === 0) {
-    faults.push({message: `${tensors.size} tensors; expected three for each of ${values.size} values`, where: ''})
+  const trained = values.size - frozen
+  if (tensors.size - frozen !== 3 * trained && faults.length === 0) {
+    faults.push({message: `${tensors.size - frozen} tensors; expected three for each of ${trained} values`, where: ''})
   }
   return {faults, moments, values}
 }

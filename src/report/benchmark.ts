@@ -61,7 +61,7 @@ const SEED = 1
 export async function benchmark(options: BenchmarkOptions): Promise<BenchmarkResult> {
   const {adapters: settings, config} = options
   const model = randomModel(config, SEED)
-  const adapters = AdapterSet.create(settings, config, SEED)
+  const adapters = await AdapterSet.createFor(settings, model, SEED)
   try {
     const {dispose, run} = workload(options, {adapters, model})
     try {
@@ -153,7 +153,7 @@ function workload(options: BenchmarkOptions, trainee: Trainee): Workload {
 function decoding({batch, config, length}: BenchmarkOptions, {adapters, model}: Trainee): Workload {
   const random = new RandomStream(SEED, 'benchmark')
   const first = Int32Array.from({length: batch}, () => Math.floor(random.uniform() * config.vocabulary))
-  const sites = adapters.sites(model.weights)
+  const sites = adapters.settledSites(model.weights)
   return {
     dispose: () => {},
     async run() {

@@ -9,7 +9,7 @@ import {MambatuneError} from '../errors.js'
 import {configOf} from '../model/model-files.js'
 import {type LeftOut, partName} from '../peft/export-format.js'
 import {UNNAMED_BASE} from '../peft/from-peft.js'
-import {type AdapterSettings, noMergeOf} from '../peft/method-settings.js'
+import {type AdapterSettings, isTrained, noMergeOf} from '../peft/method-settings.js'
 import {leftOutOfPeft} from '../peft/peft-limits.js'
 import {readAdapter, type SavedAdapter} from '../peft/saved-adapter.js'
 import {countParameters} from './inspect-model.js'
@@ -75,13 +75,15 @@ export async function inspectAdapter(directory: string): Promise<AdapterInspecti
   }
 }
 
-function methodOf(saved: SavedAdapter, {method, ...settings}: AdapterSettings, index: number): AdapterMethod {
+function methodOf(saved: SavedAdapter, entry: AdapterSettings, index: number): AdapterMethod {
   const own = [...saved.values].filter(([name]) => name.startsWith(`adapters.${index}.`))
+  const trained = own.filter(([name]) => isTrained(entry, name))
+  const {method, ...settings} = entry
   return {
     method,
     settings,
     tensors: own.length,
-    trainable_parameters: own.reduce((sum, [, {values}]) => sum + values.length, 0),
+    trainable_parameters: trained.reduce((sum, [, {values}]) => sum + values.length, 0),
   }
 }
 

@@ -78,7 +78,7 @@ async function measureWith(
   {optimizer: settings, seed, shape}: Omit<StepToMeasure, 'model'>,
 ): Promise<MeasuredStep> {
   const weights = backend.gpuMemory().live
-  const adapters = AdapterSet.create(shape.adapters, model.config, seed)
+  const adapters = await AdapterSet.createFor(shape.adapters, model, seed)
   try {
     const withAdapters = backend.gpuMemory().live
     const optimizer = createOptimizer(adapters, settings)

@@ -108,7 +108,7 @@ type Parameters = Pick<RunPlan, 'base_parameters' | 'trainable_parameters' | 'tr
 function parametersOf(shape: RunShape, config: MambaConfig): Parameters {
   const base = countParameters(config)
   const specs = parameterSpecs(shape.adapters, config)
-  const trainable = [...specs.values()].reduce((total, spec) => total + sizeOf(spec.shape), 0)
+  const trainable = [...specs.values()].reduce((total, {frozen, shape: own}) => total + (frozen ? 0 : sizeOf(own)), 0)
   return {
     base_parameters: base,
     trainable_parameters: trainable,

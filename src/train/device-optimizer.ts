@@ -8,13 +8,16 @@ import {type ShaderHost} from '../backend/gpu/launch.js'
 import {accumulateOnGpu, type AdamwArenas, normOnGpu, type PlacedGradient, stepOnGpu} from '../ops/adamw/adamw.gpu.js'
 import {type Moments} from '../ops/adamw/adamw.js'
 import {arenaPlaceOf, type ArenaPlace} from '../ops/adamw/parameter-arena.js'
+import {RATED_BLOCK} from '../ops/adamw/adamw.wgsl.js'
 import {toTensors} from '../ops/operation.js'
-import {momentsIn, type Optimizer, type OptimizerSettings, type OptimizerState} from './optimizer.js'
+import {momentsIn, type Optimizer, type OptimizerSettings, type OptimizerState, ratesOf} from './optimizer.js'
 
 interface Held {
   readonly arenas: {readonly [Name in keyof AdamwArenas]: tf.Tensor}
   /** First number and size of each tensor, (tensors, 2) int32 */
   readonly layout: tf.Tensor
+  /** Factors for each block of the arena, (blocks, 2); null where all are 1 */
+  readonly rates: tf.Tensor | null
   readonly owned: tf.Tensor[]
 }
 
@@ -41,7 +44,7 @@ export class DeviceOptimizer implements Optimizer {
     this.parts = new Map(
       [...variables].map(([name, {size}], row) => [name, {end: places[row].start + size, start: places[row].start}]),
     )
-    this.held = variables.size === 0 ? null : createState(host, [...variables.values()])
+    this.held = variables.size === 0 ? null : createState(host, variables, settings)
   }
 
   accumulate(gradients: ReadonlyMap<string, tf.Tensor>, scale: number): void {
@@ -66,12 +69,12 @@ export class DeviceOptimizer implements Optimizer {
   }
 
   /** The norm is asked for and so copied: its buffer is free for the next step, which may begin before it has arrived. */
-  private handOver({arenas}: Held, learningRate: number): Promise<Float32Array> {
+  private handOver({arenas, rates}: Held, learningRate: number): Promise<Float32Array> {
     const norm = normOnGpu(this.host, arenas.gradients)
     try {
       // Counted before the norm is known: the step's number goes into the dispatch that decides by the norm.
       this.steps += 1
-      stepOnGpu(this.host, arenas, norm, {...this.settings, learningRate, step: this.steps})
+      stepOnGpu(this.host, {...arenas, rates}, norm, {...this.settings, learningRate, step: this.steps})
       return norm.data<'float32'>()
     } finally {
       norm.dispose()
@@ -116,7 +119,8 @@ export class DeviceOptimizer implements Optimizer {
   }
 }
 
-function createState(host: ShaderHost, variables: readonly tf.Variable[]): Held {
+function createState(host: ShaderHost, named: ReadonlyMap<string, tf.Variable>, settings: OptimizerSettings): Held {
+  const variables = [...named.values()]
   const places = placesOf(variables)
   const values = places[0].whole
   const {parts, whole} = host.allocateTogether([values.shape, values.shape, values.shape])
@@ -124,7 +128,29 @@ function createState(host: ShaderHost, variables: readonly tf.Variable[]): Held 
   tf.dispose(toTensors([whole]))
   const rows = places.map(({start}, index) => [start, variables[index].size])
   const layout = tf.keep(tf.tensor2d(rows, [rows.length, 2], 'int32'))
-  return {arenas: {gradients, m, v, values}, layout, owned: [gradients, m, v, layout]}
+  const rates = blockRates([...named.keys()], places, values.shape[0], settings)
+  const owned = [gradients, m, v, layout, ...(rates ? [rates] : [])]
+  return {arenas: {gradients, m, v, values}, layout, owned, rates}
+}
+
+/** The factors of each tensor for all blocks that it has numbers in; tensors begin at blocks. */
+function blockRates(
+  names: readonly string[],
+  places: readonly ArenaPlace[],
+  size: number,
+  settings: OptimizerSettings,
+): tf.Tensor | null {
+  const all = names.map((name) => ratesOf(settings, name))
+  if (all.every(({learningRate, weightDecay}) => learningRate === 1 && weightDecay === 1)) return null
+  const blocks = Math.ceil(size / RATED_BLOCK)
+  const factors = new Float32Array(2 * blocks)
+  for (const [index, {learningRate, weightDecay}] of all.entries()) {
+    const end = places[index + 1]?.start ?? size
+    for (let block = places[index].start / RATED_BLOCK; block < end / RATED_BLOCK; block++) {
+      factors.set([learningRate, weightDecay], 2 * block)
+    }
+  }
+  return tf.keep(tf.tensor2d(factors, [blocks, 2]))
 }
 
 function placesOf(variables: readonly tf.Variable[]): ArenaPlace[] {

@@ -6,7 +6,14 @@
 import type * as tf from '@tensorflow/tfjs-core'
 import {adamwStep, type Moments} from '../ops/adamw/adamw.js'
 import {setValues} from '../ops/adamw/parameter-arena.js'
-import {momentsIn, type Optimizer, type OptimizerSettings, type OptimizerState} from './optimizer.js'
+import {
+  momentsIn,
+  type Optimizer,
+  type OptimizerSettings,
+  type OptimizerState,
+  ratesOf,
+  type TensorRates,
+} from './optimizer.js'
 
 /** What one trained tensor needs besides its values. */
 interface Slot {
@@ -14,6 +21,7 @@ interface Slot {
   readonly moments: Moments
   /** Σ scale · gradient since the last step */
   readonly gradient: Float32Array
+  readonly rates: TensorRates
 }
 
 export class HostAdamW implements Optimizer {
@@ -24,7 +32,7 @@ export class HostAdamW implements Optimizer {
     variables: ReadonlyMap<string, tf.Variable>,
     private readonly settings: OptimizerSettings,
   ) {
-    this.slots = new Map([...variables].map(([name, variable]) => [name, slotOf(variable)]))
+    this.slots = new Map([...variables].map(([name, variable]) => [name, slotOf(variable, ratesOf(settings, name))]))
   }
 
   async accumulate(gradients: ReadonlyMap<string, tf.Tensor>, scale: number): Promise<void> {
@@ -38,12 +46,18 @@ export class HostAdamW implements Optimizer {
     const slots = [...this.slots.values()]
     const norm = globalNorm(slots.map(({gradient}) => gradient))
     if (Number.isFinite(norm)) {
-      const {clipNorm, ...rest} = this.settings
+      const {clipNorm, weightDecay, ...rest} = this.settings
       const gradientScale = clipNorm === null ? 1 : Math.min(1, clipNorm / (norm + 1e-6))
       this.steps += 1
-      for (const {gradient, moments, variable} of slots) {
+      for (const {gradient, moments, rates, variable} of slots) {
         const values = (await variable.data<'float32'>()).slice() // host memory already: nothing is waited for
-        adamwStep(values, gradient, moments, {...rest, gradientScale, learningRate, step: this.steps})
+        adamwStep(values, gradient, moments, {
+          ...rest,
+          gradientScale,
+          learningRate: learningRate * rates.learningRate,
+          step: this.steps,
+          weightDecay: weightDecay * rates.weightDecay,
+        })
         setValues(variable, values)
       }
     }
@@ -73,9 +87,9 @@ export class HostAdamW implements Optimizer {
   dispose(): void {}
 }
 
-function slotOf(variable: tf.Variable): Slot {
+function slotOf(variable: tf.Variable, rates: TensorRates): Slot {
   const zeros = (): Float32Array => new Float32Array(variable.size)
-  return {gradient: zeros(), moments: {m: zeros(), v: zeros()}, variable}
+  return {gradient: zeros(), moments: {m: zeros(), v: zeros()}, rates, variable}
 }
 
 function copyOf({m, v}: Moments): Moments {

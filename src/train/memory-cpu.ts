@@ -5,6 +5,7 @@
  */
 import {matrixNames, parameterShapes} from '../model/parameters.js'
 import {parameterSpecs} from '../peft/adapter-set.js'
+import {adapterNumbers} from './memory-adapters.js'
 import {layerNumbers} from './memory-cpu-layer.js'
 import {statesAdded, offsetNumbers} from './memory-cpu-state.js'
 import {dropoutBytes} from './memory-dropout.js'
@@ -17,7 +18,9 @@ const PIECE = 8 * 2 ** 20
 export function countOnProcessor(shape: StepShape): StepCount {
   const {checkpointing, config} = shape
   const {hidden, layers} = config
-  const trained = 4 * sum([...parameterSpecs(shape.adapters, config).values()].map((spec) => sizeOf(spec.shape)))
+  const specs = [...parameterSpecs(shape.adapters, config).values()]
+  const trained = 4 * sum(specs.filter(({frozen}) => !frozen).map((spec) => sizeOf(spec.shape)))
+  const held = 4 * sum(specs.map((spec) => sizeOf(spec.shape)))
   const residual = 4 * positionsOf(shape) * hidden
   const layer = layerBytes(shape)
   const head = headBytes(shape)
@@ -30,7 +33,7 @@ export function countOnProcessor(shape: StepShape): StepCount {
     : activations + layer.copies + Math.max(layer.results, layer.gradients)
   return {
     activations: Math.min(activations, backward),
-    adapters: trained,
+    adapters: held,
     most: {
       'the backward pass': backward + 2 * residual + trained,
       'the forward pass': activations,
@@ -52,11 +55,12 @@ interface LayerBytes {
 function layerBytes(shape: StepShape): LayerBytes {
   const {copies, gradients, results, state, stateGradients} = layerNumbers(statesAdded(shape))
   const offsets = offsetNumbers(shape)
+  const {factors, gained} = adapterNumbers(shape)
   const positions = positionsOf(shape)
   return {
-    copies: 4 * (positions * (copies + offsets.copies) + layerWeights(shape)),
-    gradients: 4 * (positions * (gradients + offsets.gradients) + shape.rows * stateGradients),
-    results: 4 * (positions * (results + offsets.results) + shape.rows * state),
+    copies: 4 * (positions * (copies + offsets.copies + gained) + layerWeights(shape) + factors),
+    gradients: 4 * (positions * (gradients + offsets.gradients + gained) + shape.rows * stateGradients),
+    results: 4 * (positions * (results + offsets.results + gained) + shape.rows * state),
   }
 }
 

@@ -71,9 +71,8 @@ function onPaper(
   return rehearse({facts, precision}, async (backend) => {
     const model = randomModel(config, 0)
     const weights = backend.gpuMemory().live
-    const zeros = [...parameterSpecs(settings, config)].map(
-      ([name, {shape}]) => [name, {shape, values: new Float32Array(sizeOf(shape))}] as const,
-    )
+    const saved = [...parameterSpecs(settings, config)].filter(([, {frozen}]) => frozen !== 'remade')
+    const zeros = saved.map(([name, {shape}]) => [name, {shape, values: new Float32Array(sizeOf(shape))}] as const)
     const adapters = AdapterSet.restore(settings, config, new Map(zeros))
     try {
       return await work(backend, {adapters, model}, {adapters: backend.gpuMemory().live - weights, weights})

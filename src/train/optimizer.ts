@@ -9,6 +9,19 @@ export interface OptimizerSettings {
   readonly weightDecay: number
   /** Limit on the global norm of the gradient; null turns clipping off. */
   readonly clipNorm: number | null
+  /** What differs for some trained tensors, by name */
+  readonly rates?: ReadonlyMap<string, TensorRates>
+}
+
+/** Factors on the learning rate and on the weight decay of a tensor. */
+export interface TensorRates {
+  readonly learningRate: number
+  readonly weightDecay: number
+}
+
+/** Of one tensor; 1 and 1 where nothing is said of it. */
+export function ratesOf({rates}: OptimizerSettings, name: string): TensorRates {
+  return rates?.get(name) ?? {learningRate: 1, weightDecay: 1}
 }
 
 /** What an optimizer remembers from step to step, on the host. */

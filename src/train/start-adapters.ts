@@ -1,6 +1,6 @@
 /** The adapters that a run begins with: fresh ones, or those of a saved adapter with the run's settings. */
 import {type Fault, MismatchError} from '../errors.js'
-import {type MambaConfig} from '../model/config.js'
+import {type LanguageModel} from '../model/language-model.js'
 import {AdapterSet, parameterSpecs} from '../peft/adapter-set.js'
 import {loraScale} from '../peft/lora-settings.js'
 import {type AdapterSettings} from '../peft/method-settings.js'
@@ -11,7 +11,7 @@ const SHOWN = 4
 
 export interface StartOptions {
   readonly settings: readonly AdapterSettings[]
-  readonly config: MambaConfig
+  readonly model: LanguageModel
   readonly seed: number
   /** A saved adapter to start from; null starts fresh. */
   readonly initAdapter: string | null
@@ -19,13 +19,13 @@ export interface StartOptions {
 }
 
 /** Errors: MismatchError when the saved adapter has other methods, ranks, scales or targets than the settings. */
-export async function startAdapters({base, config, initAdapter, seed, settings}: StartOptions): Promise<AdapterSet> {
-  if (initAdapter === null) return AdapterSet.create(settings, config, seed)
+export async function startAdapters({base, initAdapter, model, seed, settings}: StartOptions): Promise<AdapterSet> {
+  if (initAdapter === null) return AdapterSet.createFor(settings, model, seed)
   const saved = await readAdapter(initAdapter)
   checkBase(saved, base)
   const faults = [
     ...compareSettings(settings, saved.settings),
-    ...compareNames(parameterSpecs(settings, config).keys(), saved.values),
+    ...compareNames(savedNames(settings, model), saved.values),
   ]
   if (faults.length > 0) {
     throw new MismatchError(`init_adapter ${initAdapter} does not fit the recipe's adapters.`, {
@@ -33,7 +33,11 @@ export async function startAdapters({base, config, initAdapter, seed, settings}:
       hint: 'Give the recipe the same methods, targets, ranks and alphas in the same order as the saved adapter has them.',
     })
   }
-  return AdapterSet.restore(settings, config, saved.values)
+  return AdapterSet.restore(settings, model.config, saved.values)
+}
+
+function savedNames(settings: readonly AdapterSettings[], {config}: LanguageModel): string[] {
+  return [...parameterSpecs(settings, config)].filter(([, {frozen}]) => frozen !== 'remade').map(([name]) => name)
 }
 
 function compareSettings(recipe: readonly AdapterSettings[], saved: readonly AdapterSettings[]): Fault[] {
@@ -65,5 +69,8 @@ function compareNames(wanted: Iterable<string>, saved: ReadonlyMap<string, unkno
 
 function describe(settings: AdapterSettings | undefined): string {
   if (!settings) return 'absent'
-  return settings.method === 'lora' ? `lora of rank ${settings.rank} and scale ${loraScale(settings)}` : settings.method
+  if (settings.method === 'vera') return `vera of rank ${settings.rank} and seed ${settings.seed}`
+  if (settings.method !== 'lora') return settings.method
+  const kind = [...(settings.dora ? ['with dora'] : []), ...(settings.init === 'pissa' ? ['from pissa'] : [])]
+  return [`lora of rank ${settings.rank} and scale ${loraScale(settings)}`, ...kind].join(', ')
 }

@@ -18,6 +18,7 @@ import {evaluationInterval, planSteps, rememberedOrder, rowsOfStep, type StepPla
 import {NOT_BEGUN, type Progress} from './progress.js'
 import {rateFactor} from './schedule.js'
 import {watchLoss} from './spike-watch.js'
+import {tensorRates} from './tensor-rates.js'
 import {type TrainingRun, type TrainResult, type TrainSettings} from './training-run.js'
 
 /**
@@ -25,7 +26,9 @@ import {type TrainingRun, type TrainResult, type TrainSettings} from './training
  * finite), InterruptedError.
  */
 export async function train(run: TrainingRun): Promise<TrainResult> {
-  const optimizer = createOptimizer(run.trainee.adapters, run.settings.optimizer)
+  const {settings, trainee} = run
+  const rates = tensorRates(trainee.adapters, settings.learningRate)
+  const optimizer = createOptimizer(trainee.adapters, {...settings.optimizer, rates})
   const loop = new TrainingLoop(run, optimizer)
   try {
     return await loop.run()

@@ -21,6 +21,7 @@ import {type ScanForm} from '../../src/ops/selective-scan/scan-form.wgsl.js'
 import {scanMatrixSumsShader} from '../../src/ops/selective-scan/scan-matrix-sums.wgsl.js'
 import {scanBackwardShader} from '../../src/ops/selective-scan/selective-scan-backward.wgsl.js'
 import {scanForwardShader} from '../../src/ops/selective-scan/selective-scan-forward.wgsl.js'
+import {GAIN_SHADERS} from './gain-shaders.js'
 import {PRODUCT_SHADERS} from './product-shaders.js'
 import {SSD_SHADERS} from './ssd-shaders.js'
 import {combine, constant, type Entry, everywhere, fitted, FLOATS, formatsOf, pairwise} from './shader-variants.js'
@@ -110,6 +111,7 @@ const ROWS: readonly Entry[] = [
       .filter(({format, widths}) => format === 'f32' || widths.every((width) => width % 8 === 0))
       .map(({format, to, widths}) => [{formats: widths.map(() => format), to, widths}]),
   ),
+  ...GAIN_SHADERS,
   everywhere(mostProbableShader, [['f32'], ['f16']]),
   fitted(loss.rowLossShader, (facts) =>
     [1, 37, 100, 50_280]
@@ -125,7 +127,7 @@ const ROWS: readonly Entry[] = [
     adamw.accumulateShader,
     Array.from({length: adamw.GRADIENTS_AT_ONCE}, (_, index) => [index + 1]),
   ),
-  ...[adamw.squaresShader, adamw.normShader, adamw.stepShader].map(constant),
+  ...[adamw.squaresShader, adamw.normShader, adamw.stepShader, adamw.ratedStepShader].map(constant),
 ]
 
 const NORMS: readonly Entry[] = [

@@ -2,7 +2,7 @@
 import {type Mamba1Config, type MambaConfig} from '../../src/model/config.js'
 import {type AdapterSettings} from '../../src/peft/registry.js'
 import {mamba1Of} from '../support/architectures.js'
-import {lora, moreStates, STATE, stateOffset} from '../support/random-adapter.js'
+import {lora, moreStates, STATE, stateOffset, vera} from '../support/random-adapter.js'
 
 export interface ContractRow<Config extends MambaConfig = MambaConfig> {
   readonly name: string
@@ -54,6 +54,53 @@ const rows: readonly ContractRow<Mamba1Config>[] = [
     ],
     count: ({convWidth: k, hidden: d, inner: e, layers}) =>
       layers * (2 * (2 * e + d + (e + k)) + 4 * (2 * e + d + (e + d)) + 3 * (e + d + (e + k))),
+    merges: 'all',
+  },
+  {
+    name: 'dora on projections, slices and the convolution',
+    settings: [
+      lora({dora: true, targets: ['in_proj', 'dt_proj', 'out_proj', 'x_proj.B', 'x_proj.C', 'conv1d'], lora_plus: 4}),
+    ],
+    count: ({convWidth: k, hidden: d, inner: e, layers, states: n, timeStepRank: r}) =>
+      layers * (3 * (2 * e + d + (e + r) + (d + e) + 2 * (n + e) + (e + k)) + (2 * e + e + d + 2 * n + e)),
+    merges: 'all',
+  },
+  {
+    name: 'doras on the same rows, beside lora and with dropout',
+    settings: [
+      lora({dora: true, targets: ['in_proj.x', 'conv1d']}),
+      lora({dora: true, dropout: 0.2, rslora: true, targets: ['in_proj', 'in_proj.z']}),
+      lora({rank: 2, targets: ['in_proj', 'conv1d'], learning_rate: 5e-3}),
+    ],
+    count: ({convWidth: k, hidden: d, inner: e, layers}) =>
+      layers * (3 * (e + d + (e + k)) + 2 * e + 3 * (2 * e + d + (e + d)) + 3 * e + 2 * (2 * e + d + (e + k))),
+    merges: 'all',
+  },
+  {
+    name: 'lora that starts as the principal part',
+    settings: [lora({init: 'pissa', targets: ['in_proj', 'x_proj.B', 'dt_proj', 'out_proj', 'conv1d']})],
+    count: ({convWidth: k, hidden: d, inner: e, layers, states: n, timeStepRank: r}) =>
+      layers * 3 * (2 * e + d + (n + e) + (e + r) + (d + e) + (e + k)),
+    merges: 'all',
+  },
+  {
+    name: 'dora that starts as the principal part, with dropout',
+    settings: [lora({dora: true, dropout: 0.1, init: 'pissa', rslora: true, targets: ['in_proj.z', 'out_proj']})],
+    count: ({hidden: d, inner: e, layers}) => layers * (3 * (e + d + (d + e)) + e + d),
+    merges: 'all',
+  },
+  {
+    name: 'vera',
+    settings: [vera({targets: ['in_proj', 'x_proj', 'dt_proj', 'out_proj']})],
+    count: ({hidden: d, inner: e, layers, states: n, timeStepRank: r}) =>
+      layers * (4 * 7 + (2 * e + (r + 2 * n) + e + d)),
+    merges: 'all',
+  },
+  {
+    name: 'vera on slices and the convolution, beside dora',
+    settings: [vera({targets: ['in_proj.x', 'x_proj.*', 'conv1d']}), lora({dora: true, targets: ['in_proj']})],
+    count: ({hidden: d, inner: e, layers, states: n, timeStepRank: r}) =>
+      layers * (5 * 7 + (e + r + 2 * n + e) + 3 * (2 * e + d) + 2 * e),
     merges: 'all',
   },
   {

@@ -42,6 +42,17 @@ describe('an adapter of PEFT', () => {
     ])
   })
 
+  test('with magnitudes becomes DoRA, and without use_dora is refused', () => {
+    const magnitude = 'base_model.model.backbone.layers.0.mixer.in_proj.lora_magnitude_vector'
+    const tensors = new Map([...tensorsOf([0], ['in_proj']), [magnitude, {shape: [2], values: new Float32Array(2)}]])
+    const {settings, values} = read({use_dora: true}, tensors)
+    expect(settings).toMatchObject([{dora: true}])
+    expect([...values.keys()]).toContain('adapters.0.layers.0.mixer.in_proj.lora_magnitude_vector')
+    expect(() => read({}, tensors)).toThrow(
+      expect.objectContaining({faults: [expect.objectContaining({where: magnitude})]}),
+    )
+  })
+
   // How many layers the model has is not to be seen here, so names of projections would mean all of them.
   test.each([
     ['layers_to_transform', {layers_to_transform: [0]}],
@@ -53,7 +64,6 @@ describe('an adapter of PEFT', () => {
   })
 
   test.each<[string, Record<string, unknown>, string]>([
-    ['DoRA', {use_dora: true}, 'use_dora is true'],
     ['another method', {peft_type: 'IA3'}, 'peft_type is "IA3"'],
     ['an unknown kind of biases', {bias: 'some'}, 'bias is "some"'],
     ['saved modules that are no list', {modules_to_save: {lm_head: true}}, 'modules_to_save is {"lm_head":true}'],
@@ -94,6 +104,27 @@ describe('an adapter of PEFT', () => {
     ])
     expect(values.get('adapters.2.layers.1.mixer.in_proj.lora_A')).toBe(wide)
     expect(values.size).toBe(12)
+  })
+
+  test('with DoRA and ranks by module has an entry for each rank, with its magnitudes', () => {
+    const tensors = tensorsOf([0], ['in_proj', 'x_proj'])
+    for (const module of ['in_proj', 'x_proj']) {
+      const name = `base_model.model.backbone.layers.0.mixer.${module}.lora_magnitude_vector`
+      tensors.set(name, {shape: [2], values: new Float32Array(2)})
+    }
+    const {settings, values} = read({alpha_pattern: {x_proj: 3}, use_dora: true}, tensors)
+    expect(settings).toMatchObject([
+      {alpha: 8, dora: true},
+      {alpha: 3, dora: true},
+    ])
+    expect(values.has('adapters.0.layers.0.mixer.in_proj.lora_magnitude_vector')).toBe(true)
+    expect(values.has('adapters.1.layers.0.mixer.x_proj.lora_magnitude_vector')).toBe(true)
+    const [[first]] = [...tensors].filter(([name]) => name.endsWith('vector'))
+    tensors.delete(first)
+    const fault = {message: 'has no magnitudes of DoRA', where: 'layers.0.mixer.in_proj'}
+    expect(() => read({alpha_pattern: {x_proj: 3}, use_dora: true}, tensors)).toThrow(
+      expect.objectContaining({faults: [fault]}),
+    )
   })
 
   test.each([
@@ -146,7 +177,8 @@ describe('an adapter of PEFT', () => {
       'base_model.model.backbone.norm_f.weight',
       'base_model.model.backbone.layers.0.mixer.conv1d.lora_A.weight',
       'model.backbone.layers.0.mixer.in_proj.lora_A.weight',
-      'base_model.model.backbone.layers.0.mixer.in_proj.lora_magnitude_vector',
+      'base_model.model.backbone.embeddings.lora_magnitude_vector',
+      'base_model.model.backbone.layers.0.mixer.in_proj.lora_embedding_A',
     ]
     expect(() => read({}, new Map(strange.map((name) => [name, tensor])))).toThrow(
       expect.objectContaining({

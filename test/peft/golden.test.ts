@@ -9,7 +9,7 @@ import {goldenPath, readReference, type Reference} from '../support/golden.js'
 import {BACKENDS_WITH_MODELS, type GoldenModel, logitsInOnePass, openGolden} from '../support/golden-model.js'
 import {gradientsOf} from '../support/gradients.js'
 
-const KINDS = ['lora', 'rslora'] as const
+const KINDS = ['lora', 'rslora', 'dora'] as const
 const cases = BACKENDS_WITH_MODELS.filter(([, name]) => name !== 'falcon-mamba').flatMap(([backend, name]) =>
   KINDS.map((kind) => [backend, name, kind] as const),
 )

@@ -1,7 +1,7 @@
 /** The rows of the adapter contract for Mamba-2: as contract-rows.ts, for its sites and the shape of its state. */
 import {type Mamba2Config} from '../../src/model/mamba2-config.js'
 import {mamba2Of} from '../support/architectures.js'
-import {lora, moreStates, STATE, stateOffset} from '../support/random-adapter.js'
+import {lora, moreStates, STATE, stateOffset, vera} from '../support/random-adapter.js'
 import {type ContractRow} from './contract-rows.js'
 
 /** Rows of in_proj, and channels of the convolution. */
@@ -28,6 +28,32 @@ const rows: readonly ContractRow<Mamba2Config>[] = [
     count: (config) =>
       4 * (projected(config) + config.hidden + (config.inner + config.hidden)) +
       4 * config.layers * (config.heads + config.hidden),
+    merges: 'all',
+  },
+  {
+    name: 'dora on projections and the convolution',
+    settings: [lora({dora: true, targets: ['in_proj', 'out_proj', 'conv1d'], lora_plus: 4})],
+    count: (config) => {
+      const {convWidth: k, hidden: d, inner: e, layers} = config
+      const [rows, channels] = [projected(config), convolved(config)]
+      return layers * (3 * (rows + d + (d + e) + (channels + k)) + rows + d + channels)
+    },
+    merges: 'all',
+  },
+  {
+    name: 'dora that starts as the principal part, on slices',
+    settings: [lora({dora: true, init: 'pissa', targets: ['in_proj.x', 'in_proj.B', 'in_proj.dt', 'conv1d']})],
+    count: (config) => {
+      const {convWidth: k, groups: g, heads: h, hidden: d, inner: e, layers, states: n} = config
+      const channels = convolved(config)
+      return layers * (3 * (e + g * n + h + 3 * d + (channels + k)) + e + g * n + h + channels)
+    },
+    merges: 'all',
+  },
+  {
+    name: 'vera on projections, slices and the convolution',
+    settings: [vera({targets: ['in_proj', 'in_proj.x', 'out_proj']}), vera({seed: 5, targets: ['conv1d']})],
+    count: (config) => config.layers * (4 * 7 + projected(config) + config.inner + config.hidden + convolved(config)),
     merges: 'all',
   },
   {

@@ -44,6 +44,8 @@ const CASES: readonly (readonly [string, readonly AdapterSettings[]])[] = [
   ],
   ['LoRA on the head', [lora({targets: ['lm_head', 'in_proj']})]],
   ['LoRA on the embedding as input', [lora({targets: ['embeddings.input']}), lora({rank: 5, targets: ['lm_head']})]],
+  ['what started as the principal part', [lora({init: 'pissa', rank: 2, targets: ['in_proj', 'x_proj']})]],
+  ['that on slices, with rsLoRA', [lora({init: 'pissa', rslora: true, targets: ['in_proj.z', 'x_proj.B']})]],
   ['LoRA in one layer', [lora({targets: ['layers.1.mixer.in_proj']}), lora({targets: ['layers.0.mixer.x_proj.C']})]],
 ]
 
@@ -76,14 +78,16 @@ describe('an adapter exported for PEFT', () => {
   })
 
   test.each([
-    ['mamba1', ['in_proj', 'x_proj']],
-    ['mamba2', ['in_proj']],
+    ['mamba1', 'rslora', ['in_proj', 'x_proj']],
+    ['mamba2', 'rslora', ['in_proj']],
+    ['mamba1', 'dora', ['in_proj', 'x_proj']],
+    ['mamba2', 'dora', ['in_proj']],
   ])(
-    'keeps the files that PEFT saved for %s, apart from keys that only some of its versions know',
-    async (name, modules) => {
-      const out = directory(`golden-${name}`)
-      await exportAdapter({adapter: goldenPath(name, 'rslora'), format: 'peft', out})
-      const [theirs, ours] = [await readPeftFiles(goldenPath(name, 'rslora')), await readPeftFiles(out)]
+    'keeps the files that PEFT saved for %s with %s, apart from keys that only some of its versions know',
+    async (name, kind, modules) => {
+      const out = directory(`golden-${name}-${kind}`)
+      await exportAdapter({adapter: goldenPath(name, kind), format: 'peft', out})
+      const [theirs, ours] = [await readPeftFiles(goldenPath(name, kind)), await readPeftFiles(out)]
       expect(Object.fromEntries(ours.tensors)).toEqual(Object.fromEntries(theirs.tensors))
       const common = Object.fromEntries(Object.keys(ours.config).map((key) => [key, theirs.config[key]]))
       expect(ours.config).toEqual({...common, target_modules: modules})

@@ -66,11 +66,11 @@ describe('a wrong value', () => {
   test.each([
     [
       '{method: loar}',
-      '4:14  adapters.0.method: expected one of lora, initial-state, additional-scan, state-offset, got the text "loar". Did you mean lora?',
+      '4:14  adapters.0.method: expected one of lora, initial-state, additional-scan, state-offset, vera, got the text "loar". Did you mean lora?',
     ],
     [
       '{targets: [a]}',
-      '4:5  adapters.0.method: required but missing; expected one of lora, initial-state, additional-scan, state-offset',
+      '4:5  adapters.0.method: required but missing; expected one of lora, initial-state, additional-scan, state-offset, vera',
     ],
     ['{method: lora, targets: []}', '4:29  adapters.0.targets: expected at least 1 entry, got an empty list'],
     [

@@ -13,12 +13,14 @@ test('the packaged recipes are listed by name, each with a title of its own', ()
   expect(recipes.map(({name}) => name)).toEqual([
     'additional-scan',
     'definitions-lora',
+    'dora',
     'lora-all-projections',
     'mamba2-definitions',
     'quickstart',
     'ssm-only',
     'state-offset',
     'text-kjv',
+    'vera',
   ])
   expect(new Set(recipes.map(({title}) => title).filter((title) => title.length > 20)).size).toBe(recipes.length)
 })
@@ -61,7 +63,7 @@ describe('findRecipe', () => {
   test('offers the nearest name for one that is not there, or all of them', async () => {
     await expect(findRecipe('quikstart')).rejects.toMatchObject({exit: 4, hint: 'the name quickstart'})
     await expect(findRecipe('whatever')).rejects.toMatchObject({
-      hint: expect.stringContaining('definitions-lora, lora-all'),
+      hint: expect.stringContaining('definitions-lora, dora, lora-all'),
     })
     await expect(findRecipe('whatever')).rejects.toBeInstanceOf(FileError)
   })

@@ -12,6 +12,7 @@ import {type ParameterValues} from '../../src/peft/method.js'
 import {type SavedAdapter} from '../../src/peft/saved-adapter.js'
 import {adaptableSites} from '../../src/peft/sites-of.js'
 import {type StateOffsetSettings} from '../../src/peft/state-offset-settings.js'
+import {type VeraSettings} from '../../src/peft/vera-settings.js'
 import {goldenPath} from './golden.js'
 
 export const lora = (settings: Partial<LoraSettings> & Pick<LoraSettings, 'targets'>): LoraSettings => ({
@@ -20,6 +21,15 @@ export const lora = (settings: Partial<LoraSettings> & Pick<LoraSettings, 'targe
   method: 'lora',
   rank: 3,
   rslora: false,
+  ...settings,
+})
+
+export const vera = (settings: Partial<VeraSettings> & Pick<VeraSettings, 'targets'>): VeraSettings => ({
+  dropout: 0,
+  first_scale: 0.1,
+  method: 'vera',
+  rank: 7,
+  seed: 0,
   ...settings,
 })
 
@@ -53,7 +63,8 @@ export async function writeRandomAdapter(directory: string, parts: AdapterParts)
   const {model = goldenPath('mamba1'), settings} = parts
   const files = await openModelDirectory(model)
   const tensors = new Map<string, ParameterValues>()
-  for (const [name, {shape}] of parameterSpecs(settings, configOf(files))) {
+  for (const [name, {frozen, shape}] of parameterSpecs(settings, configOf(files))) {
+    if (frozen === 'remade') continue
     const random = new RandomStream(1, 'test', name)
     const count = shape.reduce((product, length) => product * length, 1)
     tensors.set(name, {shape, values: Float32Array.from({length: count}, () => 0.1 * random.normal())})
@@ -78,7 +89,7 @@ export async function configIn(model: string): Promise<MambaConfig> {
   return configOf(await openModelDirectory(model))
 }
 
-/** ΔW of every module that has one, full-size and row-major: Σ s B A, each in the rows of its site, in f64. */
+/** ΔW of every module that has one, full-size and row-major: Σ s B A, less what PiSSA subtracts, each in the rows of its site, in f64. */
 export function weightUpdates({settings, values}: SavedAdapter, config: MambaConfig): Map<string, Float64Array> {
   const sites = adaptableSites(config)
   const updates = new Map<string, Float64Array>()
@@ -88,6 +99,8 @@ export function weightUpdates({settings, values}: SavedAdapter, config: MambaCon
     for (const {from, inputs, module, name, to} of sites) {
       const down = values.get(`adapters.${index}.${name}.lora_A`)?.values
       const up = values.get(`adapters.${index}.${name}.lora_B`)?.values
+      const firstDown = values.get(`adapters.${index}.${name}.pissa_A`)?.values
+      const firstUp = values.get(`adapters.${index}.${name}.pissa_B`)?.values
       if (!down || !up) continue
       const rows = sites.find((site) => site.name === module)?.to ?? 0
       const update = updates.get(module) ?? new Float64Array(rows * inputs)
@@ -95,7 +108,9 @@ export function weightUpdates({settings, values}: SavedAdapter, config: MambaCon
       for (let row = 0; row < to - from; row++) {
         for (let column = 0; column < inputs; column++) {
           for (let k = 0; k < entry.rank; k++) {
-            update[(from + row) * inputs + column] += scale * up[row * entry.rank + k] * down[k * inputs + column]
+            const [i, j] = [row * entry.rank + k, k * inputs + column]
+            const first = firstUp && firstDown ? firstUp[i] * firstDown[j] : 0
+            update[(from + row) * inputs + column] += scale * (up[i] * down[j] - first)
           }
         }
       }

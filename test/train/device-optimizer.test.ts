@@ -19,6 +19,8 @@ const SHAPES = Array.from({length: 15}, (_, index) => [[3, 4], [5], [64, 2], [1,
 
 const names = SHAPES.map((_, index) => `adapters.0.${index}`)
 
+const OWN = new Map(names.slice(4, 9).map((name, index) => [name, {learningRate: 2 ** -index, weightDecay: index}]))
+
 function numbers(use: string, index: number): Float32Array {
   const random = new RandomStream(1, use, String(index))
   return Float32Array.from({length: sizeOf(SHAPES[index])}, () => random.normal())
@@ -98,6 +100,7 @@ describeGpu('the optimizer on the GPU', () => {
     ['with clipping', {}],
     ['without clipping', {clipNorm: null}],
     ['with a limit that is not reached', {clipNorm: 1e4}],
+    ['with rates of single tensors', {rates: OWN, weightDecay: 0.1}],
   ])('%s does what the optimizer on the host does', async (_, parts) => {
     const settings = {...SETTINGS, ...parts}
     const expected = await expectedOf(settings)

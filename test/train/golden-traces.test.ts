@@ -53,7 +53,9 @@ const DEVICES_WITH_MODELS = ['cpu', ...(gpuAvailable ? ['gpu'] : [])].flatMap((d
 const targetsOf = (name: string): string[] => (name.startsWith('mamba2') ? ['in_proj'] : ['in_proj', 'x_proj'])
 
 describe.each(
-  DEVICES_WITH_MODELS.flatMap(([device, name]) => ['lora', 'rslora'].map((kind) => [device, name, kind] as const)),
+  DEVICES_WITH_MODELS.flatMap(([device, name]) =>
+    ['lora', 'rslora', 'dora'].map((kind) => [device, name, kind] as const),
+  ),
 )('on device %s, ten steps on %s with %s, through the commands, equal PEFT', (device, name, kind) => {
   const inWork = workDirectory()
   let reference: Reference
@@ -66,7 +68,9 @@ describe.each(
     trace = await readReference(goldenPath(name, kind, 'reference.safetensors'))
     const rows = goldenRows(reference)
     const recipe = await writeRecipe(inWork('recipe.yaml'), {
-      adapters: [{method: 'lora', targets: targetsOf(name), rank: 4, alpha: 8, rslora: kind === 'rslora'}],
+      adapters: [
+        {method: 'lora', targets: targetsOf(name), rank: 4, alpha: 8, rslora: kind === 'rslora', dora: kind === 'dora'},
+      ],
       data: {shuffle: false},
       model: goldenPath(name),
       more: {init_adapter: goldenPath(name, kind)},

@@ -7,8 +7,9 @@ import {AdapterSet} from '../../src/peft/adapter-set.js'
 import {type AdapterSettings} from '../../src/peft/registry.js'
 import {lossAndGradients} from '../../src/train/batch-loss.js'
 import {estimateMemory} from '../../src/train/memory-estimate.js'
+import {type Checkpointing} from '../../src/train/memory-shape.js'
 import {useBackend} from '../support/device.js'
-import {lora, moreStates, stateOffset} from '../support/random-adapter.js'
+import {lora, moreStates, stateOffset, vera} from '../support/random-adapter.js'
 import {unevenRows} from '../support/uneven-rows.js'
 
 /** Bytes of the arrays that TensorFlow.js's WebAssembly backend holds, and the most of them so far. */
@@ -35,8 +36,17 @@ class Heap {
   }
 }
 
+const SETTINGS = {
+  dora: (targets: string[]): AdapterSettings => lora({dora: true, targets}),
+  lora: (targets: string[]): AdapterSettings => lora({targets}),
+  pissa: (targets: string[]): AdapterSettings => lora({init: 'pissa', rank: 16, targets}),
+  vera: (targets: string[]): AdapterSettings => vera({rank: 256, targets}),
+}
+
+type Kind = keyof typeof SETTINGS
+
 describe('the estimate of a training step on the processor', () => {
-  test.each([
+  test.each<[string, number, number, string[], Checkpointing, Kind?]>([
     ['tiny-mamba', 4, 64, ['in_proj', 'x_proj'], 'none'],
     ['tiny-mamba', 4, 64, ['in_proj', 'x_proj'], 'block'],
     ['tiny-mamba', 2, 160, ['out_proj'], 'none'],
@@ -46,11 +56,17 @@ describe('the estimate of a training step on the processor', () => {
     ['tiny-mamba2', 4, 64, ['in_proj'], 'block'],
     ['tiny-mamba2', 2, 160, ['out_proj'], 'none'],
     ['tiny-mamba2', 8, 32, ['in_proj.x', 'in_proj.B', 'conv1d'], 'none'],
-  ] as const)('is within 10 %% of the heap: %s, %i × %i, %j, %s', (name, rows, length, targets, checkpointing) =>
-    expectWithin(name, rows, length, [lora({targets: [...targets]})], checkpointing),
+    ['tiny-mamba', 4, 64, ['in_proj', 'x_proj'], 'none', 'dora'],
+    ['tiny-mamba2', 2, 160, ['in_proj', 'out_proj'], 'none', 'dora'],
+    ['tiny-mamba', 2, 64, ['in_proj', 'out_proj'], 'none', 'pissa'],
+    ['tiny-mamba', 2, 64, ['in_proj', 'out_proj'], 'block', 'vera'],
+  ])(
+    'is within 10 %% of the heap: %s, %i × %i, %j, %s %s',
+    (name, rows, length, targets, checkpointing, kind = 'lora') =>
+      expectWithin(name, rows, length, [SETTINGS[kind](targets)], checkpointing),
   )
 
-  test.each<[string, AdapterSettings[], 'block' | 'none']>([
+  test.each<[string, AdapterSettings[], Checkpointing]>([
     ['tiny-mamba', [moreStates({states: 16})], 'none'],
     ['tiny-mamba', [stateOffset({form: 'h'}), stateOffset({form: 'y'})], 'none'],
     ['tiny-mamba', [stateOffset({form: 'h'}), moreStates({states: 8})], 'block'],
@@ -65,12 +81,12 @@ async function expectWithin(
   rows: number,
   length: number,
   settings: readonly AdapterSettings[],
-  checkpointing: 'block' | 'none',
+  checkpointing: Checkpointing,
 ): Promise<void> {
   await useBackend('wasm')
   const heap = new Heap(tf.backend())
   const model = await loadModel(await openModelDirectory(`models/${name}`))
-  const adapters = AdapterSet.create(settings, model.config, 1)
+  const adapters = await AdapterSet.createFor(settings, model, 1)
   const batch = collate(unevenRows(Array.from({length: rows}, () => length)))
   const shape = {adapters: settings, checkpointing, config: model.config, device: 'cpu', length, rows} as const
   lossAndGradients({adapters, model}, batch, {recompute: checkpointing === 'block'}).dispose()

@@ -14,6 +14,8 @@ const RATES = Array.from({length: STEPS}, (_, step) => 1e-2 * (1 + step))
 
 const SETTINGS: OptimizerSettings = {beta1: 0.9, beta2: 0.999, clipNorm: null, epsilon: 1e-8, weightDecay: 0}
 
+const OWN = new Map([['adapters.0.b', {learningRate: 0.25, weightDecay: 3}]])
+
 function normals(name: string, step: number, count: number, size: number): Float32Array {
   const random = new RandomStream(step, name)
   return Float32Array.from({length: count}, () => size * random.normal())
@@ -25,7 +27,7 @@ const gradient = (name: string, step: number, count: number): Float32Array =>
   normals(name, step, count, name.endsWith('a') ? 1e-4 : 3)
 
 /** PyTorch's AdamW with clip_grad_norm_, in f64, as its documentation writes it; `values` by tensor. */
-function plainAdamW({beta1, beta2, clipNorm, epsilon, weightDecay}: OptimizerSettings): Map<string, number[]> {
+function plainAdamW({beta1, beta2, clipNorm, epsilon, rates, weightDecay}: OptimizerSettings): Map<string, number[]> {
   const values = new Map([...SHAPES].map(([name, shape]) => [name, [...start(name, sizeOf(shape))]]))
   const m = new Map([...values].map(([name, list]) => [name, list.map(() => 0)]))
   const v = new Map([...values].map(([name, list]) => [name, list.map(() => 0)]))
@@ -34,6 +36,7 @@ function plainAdamW({beta1, beta2, clipNorm, epsilon, weightDecay}: OptimizerSet
     const norm = Math.sqrt([...gradients.values()].flat().reduce((sum, g) => sum + g ** 2, 0))
     const clip = clipNorm === null ? 1 : Math.min(1, clipNorm / (norm + 1e-6))
     for (const [name, list] of values) {
+      const own = rates?.get(name) ?? {learningRate: 1, weightDecay: 1}
       const moments = {first: m.get(name) ?? [], second: v.get(name) ?? []}
       for (const [i, raw] of (gradients.get(name) ?? []).entries()) {
         const g = clip * raw
@@ -41,8 +44,8 @@ function plainAdamW({beta1, beta2, clipNorm, epsilon, weightDecay}: OptimizerSet
         moments.second[i] = beta2 * moments.second[i] + (1 - beta2) * g ** 2
         const mean = moments.first[i] / (1 - beta1 ** (step + 1))
         const square = moments.second[i] / (1 - beta2 ** (step + 1))
-        list[i] -= rate * weightDecay * list[i]
-        list[i] -= (rate * mean) / (Math.sqrt(square) + epsilon)
+        list[i] -= own.learningRate * rate * own.weightDecay * weightDecay * list[i]
+        list[i] -= (own.learningRate * rate * mean) / (Math.sqrt(square) + epsilon)
       }
     }
   }
@@ -98,6 +101,7 @@ describe('AdamW on the host', () => {
     ['without momentum', {beta1: 0, beta2: 0}],
     ['with an epsilon that counts', {epsilon: 0.1}],
     ['with all at once', {beta1: 0.8, beta2: 0.99, clipNorm: 1, epsilon: 1e-3, weightDecay: 0.05}],
+    ['with rates of single tensors', {rates: OWN, weightDecay: 0.1}],
   ])('%s equals a plain f64 AdamW', async (_, parts) => {
     const settings = {...SETTINGS, ...parts}
     prepare(settings)

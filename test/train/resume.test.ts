@@ -27,7 +27,9 @@ describe.each<DeviceChoice>(['cpu', ...(gpuAvailable ? (['gpu'] as const) : [])]
     recipe = await writeRecipe(inWork('recipe.yaml'), {
       adapters: [
         {method: 'lora', targets: ['in_proj', 'out_proj'], rank: 4, alpha: 8, dropout: 0.1},
-        {method: 'lora', targets: ['x_proj.B', 'dt_proj', 'conv1d'], rank: 2, alpha: 4, rslora: true},
+        {method: 'lora', targets: ['x_proj.B', 'dt_proj', 'conv1d'], rank: 2, alpha: 4, rslora: true, init: 'pissa'},
+        {method: 'lora', targets: ['x_proj.C', 'out_proj'], rank: 2, alpha: 4, dora: true, lora_plus: 4},
+        {method: 'vera', targets: ['in_proj'], rank: 8, learning_rate: 0.02},
         {method: 'initial-state'},
       ],
       data: {shuffle: true, validation: await writeRows(inWork('validation.jsonl'), unevenRows([30, 12, 7]))},

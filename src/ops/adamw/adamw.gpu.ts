@@ -7,6 +7,7 @@ import {
   GRADIENTS_AT_ONCE,
   normParts,
   normShader,
+  ratedStepShader,
   squaresShader,
   stepFloats,
   stepGrid,
@@ -78,10 +79,10 @@ export interface AdamwStepSettings extends Omit<AdamwSettings, 'gradientScale'> 
   readonly clipNorm: number | null
 }
 
-/** One step in place; gradients become zeros. Values and moments stay as they are where the norm is not finite. */
+/** One step in place, with factors for each block of numbers if there are `rates`; gradients become zeros. Values and moments stay as they are where the norm is not finite. */
 export function stepOnGpu(
   host: ShaderHost,
-  {gradients, m, v, values}: AdamwArenas,
+  {gradients, m, rates, v, values}: AdamwArenas & {readonly rates?: tf.TensorInfo | null},
   norm: tf.TensorInfo,
   {beta1, beta2, clipNorm, epsilon, learningRate, step, weightDecay}: AdamwStepSettings,
 ): void {
@@ -90,6 +91,7 @@ export function stepOnGpu(
     floats: stepFloats({
       beta1,
       beta2,
+      decay: learningRate * weightDecay,
       epsilon,
       keep: 1 - learningRate * weightDecay,
       limit: clipNorm ?? 0,
@@ -99,9 +101,9 @@ export function stepOnGpu(
       step_size: learningRate / (1 - beta1 ** step),
     }),
     grid: stepGrid(groups),
-    inputs: [norm],
+    inputs: rates ? [norm, rates] : [norm],
     outputs: [],
-    shader: stepShader,
+    shader: rates ? ratedStepShader : stepShader,
     updates: [values, gradients, m, v],
     whole: [groups, clipNorm === null ? 0 : 1],
   })

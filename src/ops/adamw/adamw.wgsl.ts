@@ -140,6 +140,7 @@ const STEP_WHOLE = ['groups', 'clipped'] as const
 const STEP_FLOATS = [
   'limit',
   'keep',
+  'decay',
   'step_size',
   'root_correction',
   'beta1',
@@ -156,17 +157,31 @@ export function stepFloats(numbers: StepNumbers): number[] {
   return STEP_FLOATS.map((name) => numbers[name])
 }
 
+/** Numbers of an arena that share factors; tensors begin at multiples of it. */
+export const RATED_BLOCK = 64
+
+/** Every value's own factors on η and λ: rates (blocks, 2), one row for each block. */
+const ownRates = /* wgsl */ `
+    let rate = load_rates(i / ${RATED_BLOCK / 4}u);
+    let step_size = params.step_size * rate.x;
+    let keep = 1.0 - params.decay * (rate.x * rate.y);`
+
+const commonRates = /* wgsl */ `
+    let step_size = params.step_size;
+    let keep = params.keep;`
+
 /**
- * One step for a whole arena: norm () f32; values, gradients and both moments are changed in place, and gradients become
+ * One step for a whole arena: norm () f32; with `rated` factors for each block; values, gradients and both moments are changed in place, and gradients become
  * zeros for the next step. A norm that is not finite leaves values and moments as they are.
  */
-export const stepShader: Shader = {
+const stepShaderOf = (rated: boolean): Shader => ({
   code: () =>
     [
       parameters(STEP_WHOLE, STEP_FLOATS),
       binding({binding: 0, format: 'f32', name: 'norm', width: 1}),
+      ...(rated ? [binding({binding: 1, format: 'f32', name: 'rates', width: 2})] : []),
       ...['values', 'gradients', 'm', 'v'].map((name, index) =>
-        binding({binding: 1 + index, format: 'f32', name, output: true, width: 4}),
+        binding({binding: (rated ? 2 : 1) + index, format: 'f32', name, output: true, width: 4}),
       ),
       /* wgsl */ `
 // By its bits: a compiler may assume that floats are finite.
@@ -189,15 +204,19 @@ fn main(
     let v = params.beta2 * load_v(i) + params.rest2 * g * g;
     store_m(i, m);
     store_v(i, v);
-    let change = (params.step_size * m) / (sqrt(v) / params.root_correction + params.epsilon);
-    store_values(i, load_values(i) * params.keep - change);
+${rated ? ownRates : commonRates}
+    let change = (step_size * m) / (sqrt(v) / params.root_correction + params.epsilon);
+    store_values(i, load_values(i) * keep - change);
   }
   store_gradients(i, vec4<f32>(0.0));
 }`,
     ].join('\n'),
-  key: '',
+  key: rated ? 'rated' : '',
   name: 'AdamW, step',
-}
+})
+
+export const stepShader = stepShaderOf(false)
+export const ratedStepShader = stepShaderOf(true)
 
 export function stepGrid(groups: number): Grid {
   return flatGrid(Math.ceil(groups / THREADS))

@@ -1,6 +1,7 @@
 /** Adapted linear layers, head and loss, and rows by index, at sizes that call for every version of their kernels. */
 import type * as tf from '@tensorflow/tfjs-core'
 import {adaptedLinear} from '../adapted-linear/adapted-linear.js'
+import {columnGain} from '../column-gain/column-gain.js'
 import {embedding} from '../embedding/embedding.js'
 import {linearCrossEntropy} from '../linear-cross-entropy/linear-cross-entropy.js'
 import {splitColumns} from '../rows.js'
@@ -120,6 +121,20 @@ function split(rows: number, widths: readonly number[]): Subject {
   })
 }
 
+function gain(rows: number, columns: number): Subject {
+  return operation({
+    call: ({factors, z}) => ({y: columnGain(z, factors as tf.Tensor1D)}),
+    inputs() {
+      const normal = normals(`gain ${rows} ${columns}`)
+      return {factors: normal([columns], 1, 0.3), z: normal([rows, columns])}
+    },
+    kernel: 'column gain',
+    sizes: `M ${rows} · ${columns}`,
+    stored: ['z', 'y'],
+    trained: ['z', 'factors'],
+  })
+}
+
 export const productSubjects: readonly Subject[] = [
   linear({inner: 256, outer: 384, rows: 200}),
   linear({bias: true, dropped: true, inner: 256, outer: 384, rank: 16, rows: 200}),
@@ -137,4 +152,6 @@ export const productSubjects: readonly Subject[] = [
   lookUp(7, 11, 13),
   split(70, [48, 16, 16]),
   split(9, [5, 32]),
+  gain(70, 384),
+  gain(9, 37),
 ]

@@ -7,7 +7,7 @@ import {startDevice} from '../../backend/devices.js'
 import {GPU_BACKEND} from '../../backend/gpu/current.js'
 import {type GpuDevice, openGpu, startGpu} from '../../backend/gpu/gpu-device.js'
 import {DeviceError, type Fault, MambatuneError, NumericError, UsageError} from '../../errors.js'
-import {adamwSubject} from './adamw-subject.js'
+import {adamwSubjects} from './adamw-subject.js'
 import {differences, type Tolerance, TOLERANCES} from './compare.js'
 import {genericSubjects} from './generic-subjects.js'
 import {mamba2Subjects} from './mamba2-subjects.js'
@@ -20,7 +20,7 @@ export const SUBJECTS: readonly Subject[] = [
   ...productSubjects,
   ...sequenceSubjects,
   ...mamba2Subjects,
-  adamwSubject,
+  ...adamwSubjects,
   ...genericSubjects,
 ]
 
