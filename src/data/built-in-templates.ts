@@ -29,12 +29,12 @@ const ALPACA = `{%- set said = namespace(opening=false) -%}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- ('\\n\\n' if messages else '') + '### Response:\\n' -}}{%- endif -%}`
 
-/** Names and colons, as in a play. */
+/** Names and colons, as in a play. The space after the colon belongs to the answer, as tokens of words begin with theirs. */
 const PLAIN = `{%- for message in messages -%}
 {{- '' if loop.first else '\\n\\n' -}}
-{{- ('' if message.role == 'system' else message.role | capitalize + ': ') + message.content -}}
+{{- ('' if message.role == 'system' else (message.role | capitalize) + ': ') + message.content -}}
 {{- eos_token if message.role == 'assistant' else '' -}}
 {%- endfor -%}
-{%- if add_generation_prompt -%}{{- ('\\n\\n' if messages else '') + 'Assistant: ' -}}{%- endif -%}`
+{%- if add_generation_prompt -%}{{- ('\\n\\n' if messages else '') + 'Assistant:' -}}{%- endif -%}`
 
 export const BUILT_IN_TEMPLATES: Readonly<Record<string, string>> = {chatml: CHATML, alpaca: ALPACA, plain: PLAIN}

@@ -20,13 +20,21 @@ export async function* readCsv(
   compression: Compression,
   delimiter: string,
 ): AsyncGenerator<JsonRow> {
+  let reported = 0
+  const report = (error: CsvError): void => {
+    const line = Number(error.lines)
+    if (line !== reported) faults.add(`${file}:${line}`, `is not valid CSV: ${reasonOf(error)}`)
+    reported = line
+  }
   const parser = parse({
     columns: (names: string[]) => columnsOf(names, file, faults),
     delimiter,
     info: true,
     max_record_size: LONGEST_ROW,
+    // Between tabs a quotation mark is usually just that.
+    relax_quotes: delimiter === '\t',
     on_skip(error) {
-      if (error) faults.add(`${file}:${error.lines}`, `is not valid CSV: ${reasonOf(error)}`)
+      if (error) report(error)
     },
     skip_empty_lines: true,
     skip_records_with_error: true,
@@ -39,7 +47,7 @@ export async function* readCsv(
     }
   } catch (error) {
     if (!isCsvError(error)) throw error
-    faults.add(`${file}:${error.lines}`, `is not valid CSV: ${reasonOf(error)}`)
+    report(error)
   } finally {
     source.destroy()
     parser.destroy()

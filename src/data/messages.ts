@@ -78,7 +78,7 @@ export function alpacaMessages({input, instruction, output, system}: JsonObject,
   const hasInput = input !== undefined && input !== null && input !== ''
   const problem = hasInput ? textProblem('input', input) : null
   if (problem !== null) problems.push(problem)
-  const question = `${String(instruction)}${hasInput ? `${INPUT_HEADING}${String(input)}` : ''}`
+  const question = `${String(instruction)}${hasInput ? `${INPUT_HEADING}${input as string}` : ''}`
   return [...systemMessage(system, problems), message('user', question), message('assistant', String(output))]
 }
 
@@ -95,7 +95,7 @@ function systemMessage(system: unknown, problems: string[]): Message[] {
   if (system === undefined || system === null || system === '') return []
   const problem = textProblem('system', system)
   if (problem !== null) problems.push(problem)
-  return [message('system', String(system))]
+  return [message('system', system as string)]
 }
 
 function entriesOf(

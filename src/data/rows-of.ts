@@ -6,13 +6,16 @@ import {type JsonRow, readJsonArray, readJsonLines} from './json-rows.js'
 export async function* rowsOf({compression, container, file}: ReadFile, faults: FaultList): AsyncGenerator<JsonRow> {
   switch (container) {
     case 'jsonl':
-      return yield* readJsonLines(file, faults, compression)
+      yield* readJsonLines(file, faults, compression)
+      return
     case 'json':
-      return yield* readJsonArray(file, faults, compression)
+      yield* readJsonArray(file, faults, compression)
+      return
     case 'csv':
     case 'tsv': {
       const {readCsv} = await import('./csv-rows.js')
-      return yield* readCsv(file, faults, compression, container === 'csv' ? ',' : '\t')
+      yield* readCsv(file, faults, compression, container === 'csv' ? ',' : '\t')
+      return
     }
     case 'parquet': {
       if (compression !== 'none') {
@@ -23,7 +26,8 @@ export async function* rowsOf({compression, container, file}: ReadFile, faults: 
         )
       }
       const {readParquet} = await import('./parquet-rows.js')
-      return yield* readParquet(file, faults)
+      yield* readParquet(file, faults)
+      return
     }
     case 'text':
       throw new TypeError('a plain text has no rows')

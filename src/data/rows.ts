@@ -31,6 +31,10 @@ export interface ReadingOptions {
   readonly store?: StorePlace
   /** Which files of a directory are meant */
   readonly role?: Role
+  /** Reads no further once there are so many examples */
+  readonly limit?: number
+  /** Hears of faulty rows, which are then left out; without it they are thrown */
+  readonly onFaults?: (error: DataError) => void
 }
 
 /** `tokenizer` may be null for rows of ids; their range is then not checked. Paths may be directories. */
@@ -38,19 +42,21 @@ export async function readDataset(
   paths: readonly string[],
   tokenizer: Tokenizer | null,
   settings: DataSettings,
-  {role = null, store}: ReadingOptions = {},
+  options: ReadingOptions = {},
 ): Promise<Dataset> {
+  const {limit, onFaults, role = null, store} = options
   checkSettings(paths, settings)
   const files = await findFiles(paths, role)
   await requireFiles(files)
   const template = await namedTemplate(settings)
-  const key = store ? await storeKey(files, tokenizer, {...settings, template}) : null
+  const isWhole = limit === undefined && !onFaults
+  const key = store && isWhole ? await storeKey(files, tokenizer, {...settings, template}) : null
   const stored = store && key !== null ? await findStored(store, key) : null
   if (stored) return stored
   const rows = new ExampleRows(store && {...store, key})
-  const reading = new Reading(tokenizer, settings, template, rows)
+  const reading = new Reading(tokenizer, settings, {...options, rows, template})
   try {
-    for (const file of files) await reading.readFile(file)
+    for (const file of files) if (!reading.isEnough) await reading.readFile(file)
     return await rows.finish(reading.facts())
   } catch (error) {
     rows.discard()
@@ -79,10 +85,13 @@ class Reading {
   constructor(
     private readonly tokenizer: Tokenizer | null,
     private readonly settings: DataSettings,
-    private readonly template: string | null,
-    private readonly rows: ExampleRows,
+    private readonly given: ReadingOptions & {readonly template: string | null; readonly rows: ExampleRows},
   ) {
     this.choice = new FormatChoice(settings.format, this.faults)
+  }
+
+  get isEnough(): boolean {
+    return this.given.rows.length >= (this.given.limit ?? Infinity)
   }
 
   async readFile(file: string): Promise<void> {
@@ -102,9 +111,12 @@ class Reading {
 
   /** Errors: DataError with all faults. */
   facts(): Omit<Dataset, 'examples'> {
-    this.faults.throwIfAny()
+    const {onFaults, rows} = this.given
+    const error = this.faults.error()
+    if (error && (!onFaults || rows.length === 0)) throw error
+    if (error) onFaults?.(error)
     const {decided, examples} = this.requireBuilder()
-    if (this.rows.length === 0) {
+    if (rows.length === 0) {
       throw new DataError('No row is left to learn from.', {
         hint: 'data.max_length: larger, or data.overflow: truncate_right',
       })
@@ -120,6 +132,7 @@ class Reading {
       if (!isJsonObject(value)) this.faults.add(where, `expected an object like ${exampleRow}, got ${kindOf(value)}`)
       else if (this.readRow(value, where) === 'disagrees' && isFirst) return false
       isFirst = false
+      if (this.isEnough) break
     }
 
     return isFirst
@@ -148,12 +161,13 @@ class Reading {
   /** Made when the format is known; by then at least one row has agreed on it. */
   private requireBuilder(): NonNullable<Reading['builder']> {
     if (this.builder === null) {
-      const {choice, faults, rows: sink, settings, tokenizer} = this
+      const {choice, faults, settings, tokenizer} = this
+      const {rows: sink, template: source} = this.given
       const {format} = choice
       if (format === null) throw new TypeError('files without faults gave no rows')
       const lossOn = supervisedPart(settings, format, faults)
       checkTokenizer(tokenizer, settings, format, faults)
-      const {notes, template} = chooseTemplate(settings, format, tokenizer, this.template)
+      const {notes, template} = chooseTemplate(settings, format, tokenizer, source)
       this.templateNotes.push(...notes)
       const examples = new ExampleBuilder({faults, format, lossOn, settings, sink, template, tokenizer})
       this.builder = {decided: {format, lossOn}, examples}

@@ -6,11 +6,20 @@
  */
 import {Script} from 'node:vm'
 
-import {Environment, Interpreter, parse, tokenize} from '@huggingface/jinja'
+import * as library from '@huggingface/jinja'
 
 import {DataError} from '../errors.js'
 import {type Message} from './messages.js'
 import {type JsonObject} from './json-value.js'
+
+/** What is used of the library. Its own declarations import one another without file extensions, which Node's resolution rejects. */
+interface Jinja {
+  readonly Environment: new () => {set(name: string, value: unknown): unknown}
+  readonly Interpreter: new (environment: object) => {run(program: object): {readonly value: unknown}}
+  parse(tokens: object): object
+  tokenize(source: string, options: {lstrip_blocks: boolean; trim_blocks: boolean}): object
+}
+const jinja = library as unknown as Jinja
 
 /** Characters that a template may have. */
 const LONGEST_TEMPLATE = 2 ** 18
@@ -32,7 +41,7 @@ export interface TemplateContext {
 export class TemplateProblem extends Error {}
 
 export class ChatTemplate {
-  private readonly program: ReturnType<typeof parse>
+  private readonly program: object
 
   /** `name` is for messages: "built in chatml", a file. Errors: DataError for a template that cannot be read. */
   constructor(
@@ -45,7 +54,7 @@ export class ChatTemplate {
     }
 
     try {
-      this.program = parse(tokenize(source, {lstrip_blocks: true, trim_blocks: true}))
+      this.program = jinja.parse(jinja.tokenize(source, {lstrip_blocks: true, trim_blocks: true}))
     } catch (error) {
       throw new DataError(`The template ${name} is not Jinja that can be read: ${(error as Error).message}.`, {
         cause: error,
@@ -56,7 +65,7 @@ export class ChatTemplate {
 
   /** Errors: TemplateProblem. */
   render(messages: readonly Message[], besides: JsonObject, addGenerationPrompt: boolean): string {
-    const environment = new Environment()
+    const environment = new jinja.Environment()
     const values: JsonObject = {
       ...besides,
       messages: messages.map(({fields}) => fields),
@@ -68,7 +77,7 @@ export class ChatTemplate {
     for (const [name, value] of Object.entries(values)) environment.set(name, value)
     let text: unknown
     try {
-      text = new Interpreter(environment).run(this.program).value
+      text = new jinja.Interpreter(environment).run(this.program).value
     } catch (error) {
       throw new TemplateProblem(`the template ${this.name} refuses it: ${(error as Error).message}`)
     }

@@ -46,9 +46,9 @@ export function tokenSpans(text: string, ids: readonly number[], spans: readonly
 }
 
 /** The number of tokens, more than `from`, whose text reaches the character. */
-function firstBeyond(ids: readonly number[], from: number, character: number, {decode}: Codec): number {
+function firstBeyond(ids: readonly number[], from: number, character: number, codec: Codec): number {
   for (let count = from + 1; count < ids.length; count++) {
-    if (decode(ids.slice(0, count)).length >= character) return count
+    if (codec.decode(ids.slice(0, count)).length >= character) return count
   }
   return ids.length
 }

@@ -123,7 +123,7 @@ async function readChatTemplate(directory: string, config: JsonObject, faults: F
   if (file !== null) return file
   const {chat_template: value = null} = config
   if (value === null || typeof value === 'string') return value
-  const named = Array.isArray(value) ? value.find((entry) => field(entry, 'name') === 'default') : undefined
+  const named: unknown = Array.isArray(value) ? value.find((entry) => field(entry, 'name') === 'default') : undefined
   const template = field(named, 'template')
   if (typeof template === 'string') return template
   const message = `expected a string or a list with one named default, got ${kindOf(value)}`
