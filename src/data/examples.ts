@@ -51,7 +51,7 @@ export class ExampleBuilder {
       return this.parts.faults.add(
         where,
         error.message,
-        'data.template: chatml (or plain, or alpaca), or data.loss_on: all',
+        'data.template: chatml (or plain, or alpaca), or data.loss_on: last or all',
       )
     }
 

@@ -48,8 +48,9 @@ export async function storeKey(
     JSON.stringify([VERSION, tokenizer?.fingerprint, Object.entries(settings).sort()]),
   )
   for (const file of files) {
-    const {ctimeNs, ino, mtimeNs, size, ...status} = await stat(file, {bigint: true})
+    const status = await stat(file, {bigint: true})
     if (!status.isFile()) return null
+    const {ctimeNs, ino, mtimeNs, size} = status
     hash.update([file, path.resolve(file), ctimeNs, ino, mtimeNs, size].join('\0'))
   }
   return hash.digest('hex').slice(0, 32)

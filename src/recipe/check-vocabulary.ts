@@ -11,8 +11,9 @@ export function checkVocabulary(vocabulary: number, sets: readonly (Dataset | nu
       const beyond = ids.find((id) => id >= vocabulary) ?? labels.find((label) => label >= vocabulary)
       if (beyond === undefined) continue
       count++
-      if (count <= 20)
+      if (count <= 20) {
         faults.push({message: `token id ${beyond} is beyond the model's vocabulary of ${vocabulary}`, where})
+      }
     }
   }
   if (count > 0) {

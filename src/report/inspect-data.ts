@@ -75,10 +75,20 @@ export async function inspectData(
   const all = {...settings, appendEos, maxLength: 2 ** 31 - 1}
   const dataset = await readDataset(files, tokenizer ?? CHARACTERS, all, {onFaults, ...(store && {store})})
   const isTokens = tokenizer !== null || dataset.format === 'tokens'
-  return {...factsOf(dataset), ...faultsOf(error), ...measured(dataset.examples, isTokens), unit: isTokens ? 'tokens' : 'characters'}
+  return {
+    ...factsOf(dataset),
+    ...faultsOf(error),
+    ...measured(dataset.examples, isTokens),
+    unit: isTokens ? 'tokens' : 'characters',
+  }
 }
 
-function factsOf({files, format, lossOn, notes}: Dataset): Pick<DataInspection, 'files' | 'format' | 'loss_on' | 'notes'> {
+function factsOf({
+  files,
+  format,
+  lossOn,
+  notes,
+}: Dataset): Pick<DataInspection, 'files' | 'format' | 'loss_on' | 'notes'> {
   return {files, format, loss_on: lossOn, notes}
 }
 

@@ -42,7 +42,9 @@ function previewOf({ids, labels, where}: Example, tokenizer: Tokenizer): Preview
     let end = begin + 1
     // What is not a whole character yet decodes as U+FFFD; four tokens hold any.
     const text = (): string => tokenizer.decode([...ids.subarray(begin, end)])
-    while (text().endsWith('\uFFFD') && end < Math.min(ids.length, begin + 4) && isTrained(end) === isTrained(begin)) end++
+    while (text().endsWith('\uFFFD') && end < Math.min(ids.length, begin + 4) && isTrained(end) === isTrained(begin)) {
+      end++
+    }
     tokens.push({
       eos: end === begin + 1 && ids[begin] === tokenizer.eosId,
       ids: [...ids.subarray(begin, end)],
