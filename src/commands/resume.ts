@@ -2,6 +2,7 @@ import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
 import {gpuMemoryFlag} from '../cli/device-flag.js'
 import {interruptSignal} from '../cli/interrupt.js'
+import {findData} from '../cli/locate-data.js'
 import {findModelAndTokenizer} from '../cli/locate-model.js'
 import {processes} from '../cli/processes.js'
 import {setFlag} from '../cli/set-flag.js'
@@ -59,9 +60,10 @@ export default class Resume extends BaseCommand {
         device: flags.device ?? null,
         fork: flags.fork ?? null,
         gpuMemory: flags['gpu-memory'] ?? null,
-        async locate({model: {base, tokenizer}}) {
+        async locate(recipe) {
+          const {base, tokenizer} = recipe.model
           const located = await findModelAndTokenizer(base, {tokenizer}, reporter)
-          return {model: located.directory, tokenizer: located.tokenizer}
+          return {data: await findData(recipe, reporter), model: located.directory, tokenizer: located.tokenizer}
         },
         overrides: flags.set ?? [],
         processes,

@@ -3,6 +3,7 @@ import {BaseCommand} from '../cli/base-command.js'
 import {setFlag} from '../cli/set-flag.js'
 import {deviceFlag, gpuMemoryFlag} from '../cli/device-flag.js'
 import {interruptSignal} from '../cli/interrupt.js'
+import {findData} from '../cli/locate-data.js'
 import {findModelAndTokenizer} from '../cli/locate-model.js'
 import {processes} from '../cli/processes.js'
 import {type TrainReport, trainReport, trainReportText} from '../cli/train-report.js'
@@ -55,7 +56,7 @@ export default class Train extends BaseCommand {
       const summary = await runRecipe({
         device: flags.device,
         gpuMemory: flags['gpu-memory'] ?? null,
-        place: {model: located.directory, tokenizer: located.tokenizer},
+        place: {data: await findData(recipe, reporter), model: located.directory, tokenizer: located.tokenizer},
         processes,
         recipe,
         report: (event) => progress.show(event),

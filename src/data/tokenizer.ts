@@ -2,6 +2,8 @@
  * Text to token ids and back, as the Hugging Face tokenizers library does it, through its JavaScript edition. Special tokens written in
  * the text are recognised, the model's template is applied (a BOS where it has one), and decoding shows every token and cleans up nothing.
  */
+import {createHash} from 'node:crypto'
+
 import * as library from '@huggingface/tokenizers'
 
 import {FileError} from '../errors.js'
@@ -14,6 +16,18 @@ export interface Tokenizer {
   readonly eosId: number | null
   /** The highest id plus one. */
   readonly vocabularySize: number
+  /** What templates of conversations need; absent where there is nothing of the kind */
+  readonly chat?: ChatTexts
+  /** Tells tokenizers apart: of the content of its files; absent where that is not known */
+  readonly fingerprint?: string
+}
+
+export interface ChatTexts {
+  /** The tokenizer's own chat template, in Jinja */
+  readonly template: string | null
+  /** '' where there is none */
+  readonly bosToken: string
+  readonly eosToken: string
 }
 
 const asWritten = {clean_up_tokenization_spaces: false, skip_special_tokens: false}
@@ -39,7 +53,15 @@ export async function loadTokenizer(modelDirectory: string): Promise<Tokenizer> 
     },
     eosId: files.eosToken === null ? null : (files.vocabulary.get(files.eosToken) ?? null),
     vocabularySize: highest + 1,
+    chat: {template: files.chatTemplate, bosToken: files.bosToken ?? '', eosToken: files.eosToken ?? ''},
+    fingerprint: fingerprintOf(files),
   }
+}
+
+function fingerprintOf({chatTemplate, config, tokenizer}: TokenizerFiles): string {
+  return createHash('sha256')
+    .update(JSON.stringify([tokenizer, config, chatTemplate]))
+    .digest('hex')
 }
 
 /**

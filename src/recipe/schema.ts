@@ -6,6 +6,7 @@
 import {z} from 'zod'
 
 import {methodSchemas} from '../peft/method-settings.js'
+import {rowKeys} from './row-keys.js'
 
 const path = z
   .string()
@@ -42,29 +43,20 @@ const model = z.strictObject({
 })
 
 const data = z.strictObject({
-  train: files.describe('Training file or list of files (.jsonl, .json, .txt), relative to the current directory.'),
+  train: files.describe(
+    'Training file or list of files (.jsonl, .json, .csv, .tsv, .parquet, .txt, also with .gz), directories of them, or data sets of the hub as hub://owner/name; relative to the current directory.',
+  ),
   validation: files
     .nullable()
     .default(null)
     .describe('Validation file or list of files, relative to the current directory; null: nothing is evaluated.'),
-  format: z
-    .enum(['auto', 'prompt_completion', 'text', 'tokens'])
-    .default('auto')
-    .describe(
-      'What a row is: {prompt, completion}; {text}, or a piece of a plain text file; {input_ids, labels}. auto tells it from the first row.',
-    ),
-  loss_on: z
-    .enum(['auto', 'completion', 'all', 'labelled'])
-    .default('auto')
-    .describe(
-      'Which tokens the loss counts: those of the completion, all, or those labelled in the rows. auto follows the format.',
-    ),
+  ...rowKeys,
   max_length: z
     .int()
     .min(2)
     .default(128)
     .describe(
-      'Longest sequence, in tokens. Longer rows are cut and counted; plain text files are divided into pieces of this length.',
+      'Longest sequence, in tokens. What becomes of longer rows is for overflow to say; plain text files are divided into pieces of this length.',
     ),
   append_eos: z
     .boolean()

@@ -4,7 +4,17 @@ import {type TrainSettings} from '../train/training-run.js'
 import {type Recipe} from './schema.js'
 
 export function dataSettings({data}: Recipe): DataSettings {
-  return {appendEos: data.append_eos, format: data.format, lossOn: data.loss_on, maxLength: data.max_length}
+  return {
+    appendEos: data.append_eos,
+    columns: data.columns,
+    container: data.container,
+    format: data.format,
+    lossOn: data.loss_on,
+    maxLength: data.max_length,
+    overflow: data.overflow,
+    template: data.template,
+    trainOnEos: data.train_on_eos,
+  }
 }
 
 export function trainSettings({data, eval: evaluation, seed, train}: Recipe): TrainSettings {

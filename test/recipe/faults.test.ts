@@ -166,7 +166,7 @@ describe('rules that tie keys together', () => {
   test('a loss on completions or labels needs rows that have them', () => {
     const loss = (settings: string): string[] => faultsOfText(SMALLEST.replace('rows.jsonl', `rows.jsonl, ${settings}`))
     expect(loss('format: text, loss_on: completion')).toEqual([
-      'r.yaml:5:50  data.loss_on: completion needs rows of format prompt_completion, but data.format is text; write auto or all',
+      'r.yaml:5:50  data.loss_on: completion does not go with rows of format text; write auto or all',
     ])
     expect(loss('format: prompt_completion, loss_on: labelled')).toHaveLength(1)
     expect([
