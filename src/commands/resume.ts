@@ -64,6 +64,7 @@ export default class Resume extends BaseCommand {
           return {model: located.directory, tokenizer: located.tokenizer}
         },
         overrides: flags.set ?? [],
+        memoryInUse: () => process.memoryUsage.rss(),
         processes,
         report: (event) => progress.show(event),
         run,

@@ -56,6 +56,7 @@ export default class Train extends BaseCommand {
         device: flags.device,
         gpuMemory: flags['gpu-memory'] ?? null,
         place: {model: located.directory, tokenizer: located.tokenizer},
+        memoryInUse: () => process.memoryUsage.rss(),
         processes,
         recipe,
         report: (event) => progress.show(event),

@@ -14,6 +14,7 @@ const NEUTRAL = [
   /^data\.(train|validation)(\.\d+)?$/,
   /^eval\./,
   /^checkpoints\./,
+  /^logging\./,
   /^train\.(checkpointing|on_nonfinite|max_skips)$/,
 ]
 

@@ -39,7 +39,7 @@ export async function writeRecipe(file: string, parts: RecipeParts): Promise<str
 
 export type MetricsLine = Readonly<Record<string, unknown>>
 
-/** The lines of metrics.jsonl, steps and evaluations apart. */
+/** The lines of metrics.jsonl that are steps, skipped ones included, and those that are evaluations. */
 export async function readMetrics(run: string): Promise<{steps: MetricsLine[]; evaluations: MetricsLine[]}> {
   const text = await readFile(`${run}/metrics.jsonl`, 'utf8')
   const lines = text
@@ -48,7 +48,7 @@ export async function readMetrics(run: string): Promise<{steps: MetricsLine[]; e
     .map((line) => JSON.parse(line) as MetricsLine)
   return {
     evaluations: lines.filter(({event}) => event === 'eval'),
-    steps: lines.filter(({event}) => event !== 'eval'),
+    steps: lines.filter(({event}) => !['eval', 'gauge', 'plan'].includes(String(event))),
   }
 }
 
