@@ -5,7 +5,14 @@
 import * as tf from '@tensorflow/tfjs-core'
 import {gpuBackend, gpuHost} from '../backend/gpu/current.js'
 import {type ShaderHost} from '../backend/gpu/launch.js'
-import {accumulateOnGpu, type AdamwArenas, normOnGpu, type PlacedGradient, stepOnGpu, tensorNormsOnGpu} from '../ops/adamw/adamw.gpu.js'
+import {
+  accumulateOnGpu,
+  type AdamwArenas,
+  normOnGpu,
+  type PlacedGradient,
+  stepOnGpu,
+  tensorNormsOnGpu,
+} from '../ops/adamw/adamw.gpu.js'
 import {type Moments} from '../ops/adamw/adamw.js'
 import {arenaPlaceOf, type ArenaPlace} from '../ops/adamw/parameter-arena.js'
 import {toTensors} from '../ops/operation.js'

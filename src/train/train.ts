@@ -77,12 +77,10 @@ class TrainingLoop {
       const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps)
       let next: HandedOver
       try {
-        next = await handOver(
-          this.training,
-          workOfStep(this.training, step, this.orderOf),
-          this.optimizer,
-          {isGauged: this.isGaugeDue(step + 1), learningRate},
-        )
+        next = await handOver(this.training, workOfStep(this.training, step, this.orderOf), this.optimizer, {
+          isGauged: this.isGaugeDue(step + 1),
+          learningRate,
+        })
       } finally {
         if (under) await this.settle(under)
         under = null
