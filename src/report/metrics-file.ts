@@ -47,8 +47,24 @@ const sample = z.object({
   text: z.string(),
 })
 
-const known = z.discriminatedUnion('event', [step, evaluation, gauge, plan, sample])
-type Known = z.infer<typeof known>
+const skip = z.object({
+  event: z.literal('skip'),
+  reason: z.string(),
+  rows: z.array(z.string()),
+  skipped: z.number(),
+  step: z.number(),
+})
+
+const spike = z.object({
+  deviation: z.number(),
+  event: z.literal('spike'),
+  loss: z.number(),
+  mean: z.number(),
+  step: z.number(),
+})
+
+const known = z.discriminatedUnion('event', [step, evaluation, gauge, plan, sample, skip, spike])
+export type MetricsLine = z.infer<typeof known>
 
 const KNOWN: ReadonlySet<unknown> = new Set(known.options.map(({shape}) => shape.event.value))
 
@@ -92,7 +108,7 @@ export async function readMetrics(file: string): Promise<Metrics> {
 }
 
 /** The event in a list, an empty list for one that is not known, or what is wrong with it. */
-export function parseLine(line: string): Known[] | string {
+export function parseLine(line: string): MetricsLine[] | string {
   let value: unknown
   try {
     value = JSON.parse(line)
