@@ -2,6 +2,7 @@ import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
 import {gpuMemoryFlag} from '../cli/device-flag.js'
 import {eventsFlag} from '../cli/event-stream.js'
+import {writeFinalReport} from '../cli/final-report.js'
 import {interruptSignal} from '../cli/interrupt.js'
 import {findModelAndTokenizer} from '../cli/locate-model.js'
 import {processes} from '../cli/processes.js'
@@ -57,6 +58,7 @@ export default class Resume extends BaseCommand {
     if (args.run === undefined) reporter.note(`the latest run is ${run}`)
     const progress = new RunProgress(reporter)
     events.start('resume', this.config.version, flags.fork ?? run)
+    let base: string | null = null
     const {dispose, signal} = interruptSignal()
     try {
       const summary = await resumeRun({
@@ -65,6 +67,7 @@ export default class Resume extends BaseCommand {
         gpuMemory: flags['gpu-memory'] ?? null,
         async locate({model: {base, tokenizer}}) {
           const located = await findModelAndTokenizer(base, {tokenizer}, reporter)
+          base = located.directory
           return {model: located.directory, tokenizer: located.tokenizer}
         },
         overrides: flags.set ?? [],
@@ -78,7 +81,7 @@ export default class Resume extends BaseCommand {
         signal,
       })
       progress.finish()
-      const report = trainReport(summary)
+      const report = trainReport(summary, await writeFinalReport(summary.out, base, reporter))
       events.end(report)
       for (const line of trainReportText(report, summary.base)) this.out(line)
       return report

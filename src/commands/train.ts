@@ -3,6 +3,7 @@ import {BaseCommand} from '../cli/base-command.js'
 import {setFlag} from '../cli/set-flag.js'
 import {deviceFlag, gpuMemoryFlag} from '../cli/device-flag.js'
 import {eventsFlag} from '../cli/event-stream.js'
+import {writeFinalReport} from '../cli/final-report.js'
 import {interruptSignal} from '../cli/interrupt.js'
 import {findModelAndTokenizer} from '../cli/locate-model.js'
 import {processes} from '../cli/processes.js'
@@ -70,7 +71,7 @@ export default class Train extends BaseCommand {
         signal,
       })
       progress.finish()
-      const report = trainReport(summary)
+      const report = trainReport(summary, await writeFinalReport(summary.out, located.directory, reporter))
       events.end(report)
       for (const line of trainReportText(report, recipe.model.base)) this.out(line)
       return report

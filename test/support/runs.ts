@@ -31,6 +31,7 @@ export async function writeRecipe(file: string, parts: RecipeParts): Promise<str
     adapters: parts.adapters ?? [{method: 'lora', targets: ['in_proj', 'x_proj'], rank: 4, alpha: 8}],
     data: {train: parts.train, format: 'tokens', ...parts.data},
     train: {max_steps: 3, epochs: 3, batch_size: 2, ...parts.training},
+    logging: {report: false}, // tests of the report ask for it
     ...parts.more,
   }
   await writeFile(file, `${JSON.stringify(recipe, null, 2)}\n`)

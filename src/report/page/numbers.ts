@@ -17,9 +17,11 @@ export function bytes(value: number): string {
   return value < BYTES_PER_GIGABYTE ? `${Math.round(value / 1e6)} MB` : `${(value / BYTES_PER_GIGABYTE).toFixed(1)} GB`
 }
 
+/** `42 s`, `3:04 min`, `2:05 h` */
 export function duration(seconds: number): string {
-  if (seconds < SECONDS_PER_MINUTE) return `${Math.round(seconds)} s`
-  if (seconds < SECONDS_PER_HOUR)
-    return `${Math.floor(seconds / SECONDS_PER_MINUTE)} min ${Math.round(seconds % SECONDS_PER_MINUTE)} s`
-  return `${Math.floor(seconds / SECONDS_PER_HOUR)} h ${Math.round((seconds % SECONDS_PER_HOUR) / SECONDS_PER_MINUTE)} min`
+  const whole = Math.round(seconds)
+  if (whole < SECONDS_PER_MINUTE) return `${whole} s`
+  const [unit, name] = whole < SECONDS_PER_HOUR ? [SECONDS_PER_MINUTE, 'min'] : [SECONDS_PER_HOUR, 'h']
+  const rest = Math.floor((whole % unit) / (unit / SECONDS_PER_MINUTE))
+  return `${Math.floor(whole / unit)}:${String(rest).padStart(2, '0')} ${name}`
 }

@@ -70,8 +70,8 @@ function tiles(run: RunRecord): Markup[] {
     ...(best ? [tile(best.loss.toFixed(4), `best validation loss, step ${count(best.step)}`)] : []),
     tile(planned === null ? done : `${done} / ${count(planned)}`, 'steps'),
     tile(duration(elapsed), 'time'),
-    ...(speed === null ? [] : [tile(count(speed), 'tokens per second, median')]),
-    ...(memory === null ? [] : [tile(bytes(memory), 'memory, the most that was seen')]),
+    ...(speed === null ? [] : [tile(count(speed), 'tokens per second')]),
+    ...(memory === null ? [] : [tile(bytes(memory), 'most memory seen')]),
     ...(trainable === null ? [] : [tile(count(trainable), 'trained numbers')]),
   ]
 }

@@ -59,7 +59,9 @@ export function lossSection({evaluations, steps}: RunRecord): Markup[] {
     html`<section id="loss">
       <h2>Loss</h2>
       <p>Mean over supervised tokens, in nats, by step.</p>
-      ${legend(entries)}${chart}${rows.length > 0 ? [table] : []}
+      ${legend(entries)}
+      <div class="scroll wide">${chart}</div>
+      ${rows.length > 0 ? [table] : []}
     </section>`,
   ]
 }
@@ -88,7 +90,8 @@ export function gradientSection({gauges, steps}: RunRecord): Markup[] {
     html`<section id="gradients">
       <h2>Gradient norm</h2>
       <p>Before clipping, by adapter entry and target over all layers. Logarithmic.</p>
-      ${legend([{colour: 'var(--muted)', name: 'all'}, ...entries])}${chart}
+      ${legend([{colour: 'var(--muted)', name: 'all'}, ...entries])}
+      <div class="scroll wide">${chart}</div>
     </section>`,
   ]
 }

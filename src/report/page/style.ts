@@ -31,6 +31,7 @@ section { padding: 16px 18px; margin: 12px 0; min-width: 0; }
 .scroll { overflow-x: auto; }
 svg { display: block; max-width: 100%; height: auto; margin-top: 8px; overflow: visible; }
 .scroll svg { max-width: none; }
+.wide svg { max-width: 100%; min-width: 560px; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 6px 0 0; padding: 0; list-style: none; font-size: 13px; color: var(--muted); }
 .legend i { display: inline-block; width: 18px; height: 0; margin-right: 6px; vertical-align: middle; border-top: 3px solid var(--c); }
 .legend i.dashed { border-top-style: dashed; }
