@@ -22,8 +22,6 @@ export class EventStream {
   private readonly average = new RunningAverage()
   private remaining: RemainingTime | null = null
   private steps = 0
-  /** Steps of a run that this one goes on with */
-  private done = 0
 
   private constructor(
     private readonly file: number | null,
@@ -58,8 +56,7 @@ export class EventStream {
     if (this.file === null) return
     if (event.event === 'plan') {
       this.steps = event.steps
-      this.remaining = new RemainingTime(event.steps - event.done, performance.now())
-      this.done = event.done
+      this.remaining = new RemainingTime(event.steps, performance.now(), event.done)
     }
     this.write(event.event === 'step' ? {...event, ...this.outlook(event)} : event)
   }
@@ -76,7 +73,7 @@ export class EventStream {
 
   private outlook({loss, step}: {readonly loss: number; readonly step: number}): Record<string, unknown> {
     const now = performance.now()
-    this.remaining?.observe(step - this.done, now)
+    this.remaining?.observe(step, now)
     return {
       eta_s: this.remaining?.seconds(now) ?? null,
       loss_average: this.average.add(loss),

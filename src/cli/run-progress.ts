@@ -66,7 +66,7 @@ export class RunProgress {
           `${formatCount(Math.round(event.tokens_per_second))} tok/s`,
           ...(this.memory === null ? [] : [formatBytes(this.memory)]),
         ].join(' · ')
-        this.bar ??= this.reporter.bar(this.steps, 'training')
+        this.bar ??= this.reporter.bar(this.steps, 'training', this.done)
         this.bar.update({detail: this.detail, done: this.done})
         return
       case 'gauge':
