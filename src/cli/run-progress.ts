@@ -71,6 +71,8 @@ export class RunProgress {
         return
       case 'gauge':
         this.memory = event.memory_bytes
+        return
+      case 'checkpoint': // of no interest while all goes well
     }
   }
 

@@ -58,7 +58,7 @@ export default class Resume extends BaseCommand {
     if (args.run === undefined) reporter.note(`the latest run is ${run}`)
     const progress = new RunProgress(reporter)
     events.start('resume', this.config.version, flags.fork ?? run)
-    let base: string | null = null
+    let baseDirectory: string | null = null
     const {dispose, signal} = interruptSignal()
     try {
       const summary = await resumeRun({
@@ -67,7 +67,7 @@ export default class Resume extends BaseCommand {
         gpuMemory: flags['gpu-memory'] ?? null,
         async locate({model: {base, tokenizer}}) {
           const located = await findModelAndTokenizer(base, {tokenizer}, reporter)
-          base = located.directory
+          baseDirectory = located.directory
           return {model: located.directory, tokenizer: located.tokenizer}
         },
         overrides: flags.set ?? [],
@@ -81,7 +81,7 @@ export default class Resume extends BaseCommand {
         signal,
       })
       progress.finish()
-      const report = trainReport(summary, await writeFinalReport(summary.out, base, reporter))
+      const report = trainReport(summary, await writeFinalReport(summary.out, baseDirectory, reporter))
       events.end(report)
       for (const line of trainReportText(report, summary.base)) this.out(line)
       return report

@@ -22,24 +22,21 @@ export class ChartFile {
 }
 
 function scalarsOf(event: RunEvent): Scalar[] {
-  switch (event.event) {
-    case 'step':
-      return [
-        ['loss/train', event.loss],
-        ['train/learning_rate', event.learning_rate],
-        ['train/grad_norm', event.grad_norm],
-        ['train/tokens_per_second', event.tokens_per_second],
-      ]
-    case 'eval':
-      return [
-        ['loss/validation', event.loss],
-        ['validation/perplexity', event.perplexity],
-      ]
-    case 'gauge': {
-      const norms = Object.entries(event.grad_norms).map(([group, norm]): Scalar => [`grad_norm/${group}`, norm])
-      return event.memory_bytes === null ? norms : [...norms, ['train/memory_bytes', event.memory_bytes]]
-    }
-    default:
-      return []
+  if (event.event === 'step') {
+    return [
+      ['loss/train', event.loss],
+      ['train/learning_rate', event.learning_rate],
+      ['train/grad_norm', event.grad_norm],
+      ['train/tokens_per_second', event.tokens_per_second],
+    ]
   }
+  if (event.event === 'eval') {
+    return [
+      ['loss/validation', event.loss],
+      ['validation/perplexity', event.perplexity],
+    ]
+  }
+  if (event.event !== 'gauge') return []
+  const norms = Object.entries(event.grad_norms).map(([group, norm]): Scalar => [`grad_norm/${group}`, norm])
+  return event.memory_bytes === null ? norms : [...norms, ['train/memory_bytes', event.memory_bytes]]
 }

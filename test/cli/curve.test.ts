@@ -32,8 +32,9 @@ describe('drawCurve', () => {
       [[1, 5] as const, [2, Number.NaN] as const, [3, 1e9] as const],
     ]) {
       for (const columns of [20, 33, 80]) {
-        for (const line of drawCurve(points, {columns, rows: 6, signs}))
+        for (const line of drawCurve(points, {columns, rows: 6, signs})) {
           expect(displayWidth(line)).toBeLessThanOrEqual(columns)
+        }
       }
     }
   })

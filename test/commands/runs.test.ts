@@ -1,6 +1,7 @@
 import {beforeAll, describe, expect, test} from '@jest/globals'
 import {type ChildProcess, spawn} from 'node:child_process'
 import {appendFile, cp, mkdir, readdir, readFile, rm, writeFile} from 'node:fs/promises'
+import {hostname} from 'node:os'
 import path from 'node:path'
 import {setTimeout} from 'node:timers/promises'
 import {eventLine} from '../../src/report/event-lines.js'
@@ -115,23 +116,31 @@ describe('runs list', () => {
   })
 
   test('tells interrupted, failed and damaged runs apart with --json', async () => {
-    for (const name of ['stopped', 'failed', 'damaged'])
+    for (const name of ['stopped', 'failed', 'damaged']) {
       await cp(inRuns('full'), inWork('states', name), {recursive: true})
+    }
     const first = (await readdir(inRuns('full', 'checkpoints')))[0]
-    await cp(inRuns('full', 'recipe.resolved.yaml'), inWork('states', 'killed', 'recipe.resolved.yaml'))
-    await writeFile(
-      inWork('states', 'killed', '.lock'),
-      JSON.stringify({host: 'elsewhere', key: 'a', pid: 1, started: null}),
-    )
+    // The lock of a machine of which nothing is known, and that of a process that is no more
+    for (const [name, host] of [
+      ['elsewhere', `not-${hostname()}`],
+      ['killed', hostname()],
+    ]) {
+      await cp(inRuns('full', 'recipe.resolved.yaml'), inWork('states', name, 'recipe.resolved.yaml'))
+      const lock = {host, key: name, pid: 2 ** 22 - 1, started: null}
+      await writeFile(inWork('states', name, '.lock'), JSON.stringify(lock))
+    }
     await rm(inWork('states', 'stopped', 'checkpoints', first))
     await rm(inWork('states', 'failed', 'adapter'), {recursive: true})
     await appendFile(inWork('states', 'damaged', 'metrics.jsonl'), 'no JSON\n')
     const runs = JSON.parse((await runCommand(['runs', 'list', inWork('states'), '--json'])).stdout) as MetricsLine[]
-    const byName = Object.fromEntries(runs.map(({name, problem, status}) => [name, [status, problem === null]]))
+    const byName: Record<string, unknown> = Object.fromEntries(
+      runs.map(({name, problem, status}) => [name, [status, problem === null]]),
+    )
     expect(byName).toEqual({
       damaged: ['finished', false],
+      elsewhere: ['running', true],
       failed: ['failed', true],
-      killed: ['running', true], // by a machine of which nothing is known
+      killed: ['interrupted', true],
       stopped: ['interrupted', true],
     })
   })
@@ -149,8 +158,9 @@ describe('runs show', () => {
     expect(code).toBe(0)
     expect(stdout).toMatch(/^status +finished, 12\/12 steps/m)
     expect(stdout).toMatch(/^validation +\d\.\d{4} → \d\.\d{4}, best \d\.\d{4} at step \d+$/m)
-    for (const name of ['base', 'data', 'adapter'])
+    for (const name of ['base', 'data', 'adapter']) {
       expect(stdout).toMatch(new RegExp(`^${name} hash +sha256:[\\da-f]{64}$`, 'm'))
+    }
     expect(stdout).toMatch(/[\u2801-\u28FF]/u)
     expect(stdout).toMatch(/^checkpoints +12$/m)
     expect(stdout).toContain(`mambatune merge ${inRuns('full', 'adapter')} --base`)

@@ -22,8 +22,8 @@ const ENTITIES: Readonly<Record<string, string>> = {'"': '&quot;', '&': '&amp;',
 
 /** Control characters, which HTML does not allow even as entities, become the sign for what cannot be shown. */
 export function escapeText(text: string): string {
-  // eslint-disable-next-line no-control-regex -- finding control characters is the purpose
-  return text
-    .replaceAll(/[\u0000-\u0008\u000B\u000C\u000E-\u001F]/g, '\uFFFD')
-    .replaceAll(/["&'<>]/g, (sign) => ENTITIES[sign])
+  return text.replaceAll(UNSEEN, '\uFFFD').replaceAll(/["&'<>]/g, (sign) => ENTITIES[sign])
 }
+
+// eslint-disable-next-line no-control-regex -- finding control characters is the purpose
+const UNSEEN = /[\u0000-\u0008\u000B\u000C\u000E-\u001F]/g
