@@ -3,7 +3,6 @@ import {type ChildProcess, spawn} from 'node:child_process'
 import {appendFile, cp, mkdir, readdir, readFile, rm, writeFile} from 'node:fs/promises'
 import {hostname} from 'node:os'
 import path from 'node:path'
-import {setTimeout} from 'node:timers/promises'
 import {eventLine} from '../../src/report/event-lines.js'
 import {repository, runCommand, type RunResult} from '../cli/run-command.js'
 import {difference} from '../support/close.js'
@@ -133,8 +132,8 @@ describe('runs list', () => {
     await rm(inWork('states', 'failed', 'adapter'), {recursive: true})
     await appendFile(inWork('states', 'damaged', 'metrics.jsonl'), 'no JSON\n')
     const runs = JSON.parse((await runCommand(['runs', 'list', inWork('states'), '--json'])).stdout) as MetricsLine[]
-    const byName: Record<string, unknown> = Object.fromEntries(
-      runs.map(({name, problem, status}) => [name, [status, problem === null]]),
+    const byName = Object.fromEntries<unknown>(
+      runs.map(({name, problem, status}) => [String(name), [status, problem === null]]),
     )
     expect(byName).toEqual({
       damaged: ['finished', false],
@@ -194,18 +193,15 @@ describe('runs watch', () => {
       train: rows,
       training: {epochs: 1e6, max_steps: 1e6},
     })
-    const child = spawn(
-      process.execPath,
-      [path.join(repository, 'bin', 'run.js'), 'train', recipe, '--device', 'cpu'],
-      {
-        stdio: ['ignore', 'ignore', 'pipe'],
-      },
-    )
+    const program = path.join(repository, 'bin', 'run.js')
+    const child = spawn(process.execPath, [program, 'train', recipe, '--device', 'cpu'])
+    child.stdout.resume()
     await untilSaid(child, 'training ')
-    const watching = runCommand(['runs', 'watch', inRuns('endless'), '--json'])
-    await setTimeout(1500)
+    const watch = spawn(process.execPath, [program, 'runs', 'watch', inRuns('endless'), '--json'])
+    const watched = outputOf(watch)
+    await untilSaid(watch, 'training ')
     child.kill('SIGINT')
-    const result = await watching
+    const result = await watched
     expect(jsonOf(result)).toMatchObject({run: inRuns('endless'), status: 'interrupted', steps: expect.any(Number)})
     expect(result.stderr).toMatch(/^training [\d,]+\/1,000,000 · 0% · loss \d/m)
     // eslint-disable-next-line no-control-regex -- control codes are what is looked for
@@ -218,6 +214,14 @@ describe('runs watch', () => {
     expect(stdout).toMatch(/is finished after 12 steps; last training loss \d\.\d{4}; best validation loss/)
   })
 })
+
+async function outputOf(child: ChildProcess): Promise<RunResult> {
+  let [stdout, stderr] = ['', '']
+  child.stdout?.on('data', (piece: Buffer) => void (stdout += piece.toString()))
+  child.stderr?.on('data', (piece: Buffer) => void (stderr += piece.toString()))
+  const code = await new Promise<number | null>((resolve) => void child.on('close', resolve))
+  return {code: code ?? -1, stderr, stdout}
+}
 
 async function untilSaid(child: ChildProcess, text: string): Promise<void> {
   let said = ''
