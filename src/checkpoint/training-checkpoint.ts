@@ -76,6 +76,13 @@ export async function readCheckpoint(file: string): Promise<CheckpointContent> {
   return {state: value, tensors}
 }
 
+/** The state of a checkpoint from its header alone, its bytes unchecked: to show, not to go on from. Errors: FileError. */
+export async function peekState(file: string): Promise<JsonObject | null> {
+  const {metadata} = await readSafetensorsHeader(file)
+  const {value} = parseJson(metadata['state'] ?? '')
+  return metadata['format'] === FORMAT && isObject(value) ? value : null
+}
+
 /** The checkpoints in a directory, the newest first; none if there is no such directory. */
 export async function listCheckpoints(directory: string): Promise<CheckpointFile[]> {
   const found = await namesIn(directory)

@@ -10,6 +10,8 @@ interface Validation {
 export interface TrainReport {
   readonly out: string
   readonly adapter: string
+  /** The page about the run; null where the recipe wants none or it could not be written */
+  readonly report: string | null
   readonly device: string
   readonly steps: number
   readonly loss: number
@@ -20,7 +22,7 @@ export interface TrainReport {
   readonly elapsed_s: number
 }
 
-export function trainReport(summary: RunSummary): TrainReport {
+export function trainReport(summary: RunSummary, page: string | null): TrainReport {
   return {
     adapter: summary.adapter,
     base_parameters: summary.baseParameters,
@@ -28,6 +30,7 @@ export function trainReport(summary: RunSummary): TrainReport {
     elapsed_s: summary.last.elapsed_s,
     loss: summary.last.loss,
     out: summary.out,
+    report: page,
     steps: summary.steps,
     trainable_parameters: summary.trainableParameters,
     validation_after: summary.after && pick(summary.after),
@@ -36,13 +39,22 @@ export function trainReport(summary: RunSummary): TrainReport {
 }
 
 export function trainReportText(report: TrainReport, base: string): string[] {
-  const {adapter, elapsed_s: elapsed, loss, steps, validation_after: after, validation_before: before} = report
+  const {
+    adapter,
+    elapsed_s: elapsed,
+    loss,
+    report: page,
+    steps,
+    validation_after: after,
+    validation_before: before,
+  } = report
   const validation =
     after === null ? [] : [`Validation loss ${before ? `${before.loss.toFixed(4)} → ` : ''}${after.loss.toFixed(4)}.`]
   return [
     `Trained ${steps} steps in ${formatDuration(elapsed)}; last training loss ${loss.toFixed(4)}.`,
     ...validation,
     `Adapter: ${adapter}`,
+    ...(page === null ? [] : [`Report:  ${page}`]),
     `Try it:  mambatune generate ${base} --adapter ${adapter} --prompt '…'`,
   ]
 }

@@ -1,6 +1,8 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
 import {gpuMemoryFlag} from '../cli/device-flag.js'
+import {eventsFlag} from '../cli/event-stream.js'
+import {writeFinalReport} from '../cli/final-report.js'
 import {interruptSignal} from '../cli/interrupt.js'
 import {findData} from '../cli/locate-data.js'
 import {findModelAndTokenizer} from '../cli/locate-model.js'
@@ -30,6 +32,7 @@ export default class Resume extends BaseCommand {
       description: 'Where to compute, if not where the run began; another device needs --fork.',
       options: ['auto', 'gpu', 'cpu', 'tensorflow'] as const,
     })(),
+    events: eventsFlag,
     'gpu-memory': gpuMemoryFlag,
     fork: Flags.string({
       description: 'New directory in which the run goes on; the old one stays as it is.',
@@ -50,10 +53,13 @@ export default class Resume extends BaseCommand {
       import('../recipe/latest-run.js'),
       import('../recipe/resume-run.js'),
     ])
+    const events = await this.events(flags.events)
     const run = args.run ?? (await latestRun())
     const reporter = await this.progress()
     if (args.run === undefined) reporter.note(`the latest run is ${run}`)
     const progress = new RunProgress(reporter)
+    events.start('resume', this.config.version, flags.fork ?? run)
+    let baseDirectory: string | null = null
     const {dispose, signal} = interruptSignal()
     try {
       const summary = await resumeRun({
@@ -63,16 +69,22 @@ export default class Resume extends BaseCommand {
         async locate(recipe) {
           const {base, tokenizer} = recipe.model
           const located = await findModelAndTokenizer(base, {tokenizer}, reporter)
+          baseDirectory = located.directory
           return {data: await findData(recipe, reporter), model: located.directory, tokenizer: located.tokenizer}
         },
         overrides: flags.set ?? [],
+        memoryInUse: () => process.memoryUsage.rss(),
         processes,
-        report: (event) => progress.show(event),
+        report(event) {
+          progress.show(event)
+          events.run(event)
+        },
         run,
         signal,
       })
       progress.finish()
-      const report = trainReport(summary)
+      const report = trainReport(summary, await writeFinalReport(summary.out, baseDirectory, reporter))
+      events.end(report)
       for (const line of trainReportText(report, summary.base)) this.out(line)
       return report
     } finally {

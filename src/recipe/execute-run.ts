@@ -9,6 +9,7 @@ import {type Snapshot} from '../train/progress.js'
 import {train} from '../train/train.js'
 import {type TrainSettings} from '../train/training-run.js'
 import {explain, type Prepared, recomputes} from './prepare-run.js'
+import {ChartFile} from './chart-file.js'
 import {removeRun, replacing, runFiles} from './run-files.js'
 import {type RunOptions, type RunSummary} from './run-options.js'
 import {toContent} from './run-state.js'
@@ -40,17 +41,22 @@ export async function execute(prepared: Prepared, options: RunOptions, start: St
   const {steps} = planSteps(examples.examples.length, settings)
   const done = start.snapshot?.progress.step ?? 0
   const reached: Reached = {saved: done, step: done}
-  report({done, event: 'plan', steps, total: model.weights.size, trainable: adapters.size})
+  const plan = {event: 'plan', steps, total: model.weights.size, trainable: adapters.size} as const
+  if (done === 0) start.metrics.append(JSON.stringify(plan)) // so that whoever follows the file knows how far it goes
+  report({...plan, done})
+  const {adapter, tensorboard} = runFiles(recipe.output_dir)
+  let charts: ChartFile | null = null
   try {
-    const result = await trainAndRecord(prepared, options, {...start, reached, settings, steps})
+    if (recipe.logging.tensorboard) charts = await ChartFile.create(tensorboard, done)
+    const result = await trainAndRecord(prepared, options, {...start, charts, reached, settings, steps})
     await keepAdapter(prepared, recipe.output_dir)
     const sizes = {baseParameters: model.weights.size, trainableParameters: adapters.size}
-    const {adapter} = runFiles(recipe.output_dir)
     return {...result, ...sizes, adapter, base: prepared.base.path, device: prepared.device, out: recipe.output_dir}
   } catch (error) {
     throw await ending(error, prepared, options, {reached, steps})
   } finally {
     await start.metrics.close()
+    await charts?.close()
   }
 }
 
@@ -58,14 +64,20 @@ interface Recording extends Start {
   readonly reached: Reached
   readonly settings: TrainSettings
   readonly steps: number
+  /** For TensorBoard; null where the recipe does not ask for it */
+  readonly charts: ChartFile | null
 }
 
 function trainAndRecord(
   {adapters, model, origin, train: examples, validation}: Prepared,
-  {recipe, report, signal}: RunOptions,
-  {metrics, reached, settings, snapshot, steps}: Recording,
+  {memoryInUse, recipe, report, signal}: RunOptions,
+  {charts, metrics, reached, settings, snapshot, steps}: Recording,
 ): ReturnType<typeof train> {
   const {checkpoints} = runFiles(recipe.output_dir)
+  const memoryNow = (): number | null => {
+    const onGpu = gpuBackend()?.gpuMemory()
+    return onGpu ? onGpu.live + onGpu.pooled : (memoryInUse?.() ?? null)
+  }
   return train({
     checkpoints: {
       every: recipe.checkpoints.every,
@@ -79,15 +91,18 @@ function trainAndRecord(
           steps,
           values: await adapters.values(),
         })
-        await writeCheckpoint(checkpoints, progress.step, content)
+        const file = await writeCheckpoint(checkpoints, progress.step, content)
         reached.saved = progress.step
+        report({event: 'checkpoint', file, step: progress.step})
         await pruneCheckpoints(checkpoints, recipe.checkpoints.keep)
       },
     },
     from: snapshot,
-    report(event) {
-      if (event.event === 'step' || event.event === 'skip') reached.step = event.step
+    report(happened) {
+      if (happened.event === 'step' || happened.event === 'skip') reached.step = happened.step
+      const event = happened.event === 'gauge' ? {...happened, memory_bytes: memoryNow()} : happened
       metrics.append(JSON.stringify(event))
+      charts?.write(event)
       report(event)
     },
     reportEvaluation: (evaluated, total) => report({done: evaluated, event: 'evaluating', total}),

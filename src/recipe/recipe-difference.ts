@@ -14,6 +14,7 @@ const NEUTRAL = [
   /^data\.(train|validation)(\.\d+)?$/,
   /^eval\./,
   /^checkpoints\./,
+  /^logging\./,
   /^train\.(checkpointing|on_nonfinite|max_skips)$/,
 ]
 
@@ -45,7 +46,7 @@ function difference(before: string | undefined, after: string | undefined): stri
 }
 
 /** Every value that holds no others, as JSON by its dotted key. */
-function leaves(value: unknown, path: Path): [string, string][] {
+export function leaves(value: unknown, path: Path): [string, string][] {
   if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) {
     return [[dotted(path), JSON.stringify(value) ?? 'absent']]
   }

@@ -12,6 +12,10 @@ export interface RunFiles {
   readonly metrics: string
   readonly checkpoints: string
   readonly adapter: string
+  /** One page with the curves */
+  readonly report: string
+  /** Directory of TensorBoard's event files */
+  readonly tensorboard: string
 }
 
 export function runFiles(out: string): RunFiles {
@@ -21,6 +25,8 @@ export function runFiles(out: string): RunFiles {
     checkpoints: inside('checkpoints'),
     metrics: inside('metrics.jsonl'),
     recipe: inside('recipe.resolved.yaml'),
+    report: inside('report.html'),
+    tensorboard: inside('tensorboard'),
   }
 }
 
@@ -45,8 +51,8 @@ export async function refuseUsedDirectory(out: string): Promise<void> {
 
 /** Takes back the files of a run that did not take a step, so that its directory is free again. */
 export async function removeRun(out: string): Promise<void> {
-  const {metrics, recipe} = runFiles(out)
-  for (const file of [metrics, recipe]) await rm(file, {force: true})
+  const {metrics, recipe, tensorboard} = runFiles(out)
+  for (const file of [metrics, recipe, tensorboard]) await rm(file, {force: true, recursive: true})
 }
 
 /** Removes the directory if nothing is in it. */

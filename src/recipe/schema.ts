@@ -184,6 +184,24 @@ const evaluation = z.strictObject({
     .describe('Evaluate before the first step too, so that there is a loss to compare with.'),
 })
 
+const logging = z.strictObject({
+  every: z
+    .int()
+    .min(1)
+    .default(10)
+    .describe(
+      'Optimizer steps between two gauges in metrics.jsonl: gradient norm by group of adapter tensors, and memory. The first and the last step have one too.',
+    ),
+  report: z
+    .boolean()
+    .default(true)
+    .describe('Write report.html, one page with the curves of the run, when train or resume has finished.'),
+  tensorboard: z
+    .boolean()
+    .default(false)
+    .describe('Write an event file for TensorBoard, in the directory tensorboard of the run.'),
+})
+
 export const recipeSchema = z
   .strictObject({
     version: z.literal(1).describe('Version of the recipe format.'),
@@ -213,6 +231,7 @@ export const recipeSchema = z
     checkpoints: checkpoints
       .prefault({})
       .describe('What a run that was stopped or killed goes on from, with mambatune resume.'),
+    logging: logging.prefault({}).describe('What a run writes down besides losses.'),
   })
   .describe('What to fine-tune, on which data and how.')
 

@@ -17,12 +17,13 @@ export function dataSettings({data}: Recipe): DataSettings {
   }
 }
 
-export function trainSettings({data, eval: evaluation, seed, train}: Recipe): TrainSettings {
+export function trainSettings({data, eval: evaluation, logging, seed, train}: Recipe): TrainSettings {
   const {optimizer, schedule} = train
   return {
     batchSize: train.batch_size,
     epochs: train.epochs,
     evaluation: {atStart: evaluation.at_start, every: evaluation.every},
+    gaugeEvery: logging.every,
     gradientAccumulation: train.gradient_accumulation,
     learningRate: optimizer.learning_rate,
     maxSkips: train.on_nonfinite === 'skip' ? train.max_skips : 0,

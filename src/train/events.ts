@@ -48,4 +48,12 @@ export interface SpikeEvent {
   readonly deviation: number
 }
 
-export type TrainEvent = StepEvent | EvalEvent | SkipEvent | SpikeEvent
+/** What is looked at after some steps only. */
+export interface GaugeEvent {
+  readonly event: 'gauge'
+  readonly step: number
+  /** Norm of the gradient before clipping by group of adapter tensors, such as '0.in_proj': entry and target, all layers */
+  readonly grad_norms: Readonly<Record<string, number>>
+}
+
+export type TrainEvent = StepEvent | EvalEvent | SkipEvent | SpikeEvent | GaugeEvent

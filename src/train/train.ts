@@ -12,6 +12,7 @@ import {gpuHost} from '../backend/gpu/current.js'
 import {createOptimizer} from './create-optimizer.js'
 import {evaluate, type Evaluation} from './evaluate.js'
 import {type StepEvent} from './events.js'
+import {groupNorms} from './gradient-groups.js'
 import {notFinite, whatIsNotFinite} from './non-finite.js'
 import {type Optimizer} from './optimizer.js'
 import {evaluationInterval, planSteps, rememberedOrder, rowsOfStep, type StepPlan} from './plan.js'
@@ -76,12 +77,10 @@ class TrainingLoop {
       const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps)
       let next: HandedOver
       try {
-        next = await handOver(
-          this.training,
-          workOfStep(this.training, step, this.orderOf),
-          this.optimizer,
+        next = await handOver(this.training, workOfStep(this.training, step, this.orderOf), this.optimizer, {
+          isGauged: this.isGaugeDue(step + 1),
           learningRate,
-        )
+        })
       } finally {
         if (under) await this.settle(under)
         under = null
@@ -111,7 +110,7 @@ class TrainingLoop {
   }
 
   /** Waits for a step and reports it. */
-  private async settle({learningRate, outcome, work}: HandedOver): Promise<void> {
+  private async settle({learningRate, norms, outcome, work}: HandedOver): Promise<void> {
     const {gradNorm, loss} = await outcome
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return this.skip(work, loss)
     const now = performance.now()
@@ -133,6 +132,7 @@ class TrainingLoop {
     this.settled = now
     this.note({evaluated: false, last, losses: watched.after, step})
     this.training.report(last)
+    if (norms) this.training.report({event: 'gauge', grad_norms: groupNorms(await norms), step})
     if (watched.isSpike) {
       this.training.report({deviation: Math.sqrt(losses.variance), event: 'spike', loss, mean: losses.mean, step})
     }
@@ -177,6 +177,11 @@ class TrainingLoop {
     return step === this.plan.steps || step % this.interval === 0
   }
 
+  private isGaugeDue(step: number): boolean {
+    const {gaugeEvery} = this.training.settings
+    return gaugeEvery !== undefined && (step === 1 || step === this.plan.steps || step % gaugeEvery === 0)
+  }
+
   private isCheckpointDue(step = this.progress.step): boolean {
     const every = this.training.checkpoints?.every ?? null
     return every !== null && step % every === 0
@@ -196,6 +201,8 @@ interface HandedOver {
   readonly work: StepWork
   readonly learningRate: number
   readonly outcome: Promise<StepOutcome>
+  /** Of the gradient, by tensor; null where they are not asked for */
+  readonly norms: Promise<ReadonlyMap<string, number>> | null
 }
 
 /** What goes into one step. */
@@ -239,7 +246,7 @@ async function handOver(
   {settings, signal, trainee}: TrainingRun,
   work: StepWork,
   optimizer: Optimizer,
-  learningRate: number,
+  {isGauged, learningRate}: {readonly isGauged: boolean; readonly learningRate: number},
 ): Promise<HandedOver> {
   const {batches, step, supervisedTokens} = work
   const options = lossOptions(settings, step)
@@ -253,10 +260,12 @@ async function handOver(
       await optimizer.accumulate(gradients, 1 / supervisedTokens) // waits for nothing on the GPU
       tf.dispose([...gradients.values()])
     }
+    const norms = isGauged ? optimizer.gradientNorms() : null
+    norms?.catch(() => {}) // whoever settles the step hears of it
     const norm = settings.maxSkips === 0 ? optimizer.step(learningRate) : stepIfFinite(optimizer, losses, learningRate)
     const outcome = outcomeOf(norm, losses, supervisedTokens)
     outcome.catch(() => {}) // whoever settles the step hears of it
-    return {learningRate, outcome, work}
+    return {learningRate, norms, outcome, work}
   } finally {
     tf.dispose(losses)
   }

@@ -19,6 +19,8 @@ export interface TrainSettings extends RunLength {
   readonly recompute: boolean
   /** Steps of a run that may be skipped because something is not finite; 0 ends the run at the first. */
   readonly maxSkips: number
+  /** Steps between two gauges, the first step's and the last one's aside; absent: none. */
+  readonly gaugeEvery?: number
 }
 
 export interface Checkpoints {

@@ -125,7 +125,7 @@ const ROWS: readonly Entry[] = [
     adamw.accumulateShader,
     Array.from({length: adamw.GRADIENTS_AT_ONCE}, (_, index) => [index + 1]),
   ),
-  ...[adamw.squaresShader, adamw.normShader, adamw.stepShader].map(constant),
+  ...[adamw.squaresShader, adamw.normShader, adamw.tensorNormsShader, adamw.stepShader].map(constant),
 ]
 
 const NORMS: readonly Entry[] = [

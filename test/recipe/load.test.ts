@@ -62,6 +62,7 @@ describe('parseRecipe', () => {
       checkpoints: {every: 100, keep: 2},
       eval: {at_start: true, every: 0.25},
       init_adapter: null,
+      logging: {every: 10, report: true, tensorboard: false},
       model: {base: 'models/tiny-mamba', dtype: 'auto', tokenizer: null},
       output_dir: 'runs/definitions',
       seed: 42,
