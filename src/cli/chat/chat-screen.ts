@@ -46,9 +46,10 @@ export class ChatScreen {
     this.isAtStart = true
     if (!this.options.isTerminal) return
     const {dot} = this.options.signs
-    const ending = {end: [], interrupted: ['stopped'], length: ['max_new_tokens reached']}[end]
+    const nothing = tokens <= 1 ? ['nothing was said'] : []
+    const ending = {end: nothing, interrupted: ['stopped'], length: ['max_new_tokens reached']}[end]
     const figures = [
-      `${formatCount(tokens)} tokens`,
+      `${formatCount(tokens)} ${tokens === 1 ? 'token' : 'tokens'}`,
       ...(tokens > 1 ? [`${(tokens / seconds).toFixed(1)} tok/s`] : []),
       `${formatCount(read)} read`,
       `state ${formatBytes(stateBytes)}`,

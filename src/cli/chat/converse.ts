@@ -24,7 +24,18 @@ export async function converse(
   return isTerminal ? withPerson(chat, input, host) : withScript(chat, input, host)
 }
 
-async function withPerson({screen, session}: Chat, input: ChatInput, host: SignalHost): Promise<ExitCode | null> {
+async function withPerson(chat: Chat, input: ChatInput, host: SignalHost): Promise<ExitCode | null> {
+  // Between an answer and the next prompt Ctrl+C is a signal that nobody else listens to, and would end the program.
+  const ignore = (): void => {}
+  host.on('SIGINT', ignore)
+  try {
+    return await turns(chat, input, host)
+  } finally {
+    host.off('SIGINT', ignore)
+  }
+}
+
+async function turns({screen, session}: Chat, input: ChatInput, host: SignalHost): Promise<ExitCode | null> {
   let isLeaving = false
   while (!session.isOver) {
     const typed = await input.next()

@@ -132,7 +132,8 @@ function openingOf(options: ChatOptions, {turns, voices}: Conversation, {kind}: 
     kind === 'chat' ? 'with the chat template of the tokenizer' : 'continuing what is typed (no chat template)'
   const before = turns.length === 0 ? [] : [`${turns.length} turns from ${options.resume ?? ''}`]
   const help = options.isTerminal ? ['/help lists the commands; Ctrl+C stops an answer, twice leaves'] : []
-  return [`${names} answers, ${how}`, ...before, ...help]
+  const verb = voices.length > 1 ? 'answer' : 'answers'
+  return [`${names} ${verb}, ${how}`, ...before, ...help]
 }
 
 function reportOf(model: string, {system, turns, voices}: Conversation, {kind}: ConversationTemplate): ChatReport {
