@@ -15,6 +15,8 @@ export interface TrainReport {
   readonly loss: number
   readonly validation_before: Validation | null
   readonly validation_after: Validation | null
+  /** Where the adapter has the values of the best evaluation */
+  readonly best: {readonly step: number; readonly loss: number} | null
   readonly trainable_parameters: number
   readonly base_parameters: number
   readonly elapsed_s: number
@@ -24,6 +26,7 @@ export function trainReport(summary: RunSummary): TrainReport {
   return {
     adapter: summary.adapter,
     base_parameters: summary.baseParameters,
+    best: summary.bestValues ? summary.best : null,
     device: summary.device.name,
     elapsed_s: summary.last.elapsed_s,
     loss: summary.last.loss,
@@ -36,12 +39,15 @@ export function trainReport(summary: RunSummary): TrainReport {
 }
 
 export function trainReportText(report: TrainReport, base: string): string[] {
-  const {adapter, elapsed_s: elapsed, loss, steps, validation_after: after, validation_before: before} = report
+  const {adapter, best, elapsed_s: elapsed, loss, steps, validation_after: after, validation_before: before} = report
   const validation =
     after === null ? [] : [`Validation loss ${before ? `${before.loss.toFixed(4)} → ` : ''}${after.loss.toFixed(4)}.`]
   return [
     `Trained ${steps} steps in ${formatDuration(elapsed)}; last training loss ${loss.toFixed(4)}.`,
     ...validation,
+    ...(best === null
+      ? []
+      : [`The adapter is that of step ${best.step}, with the lowest validation loss, ${best.loss.toFixed(4)}.`]),
     `Adapter: ${adapter}`,
     `Try it:  mambatune generate ${base} --adapter ${adapter} --prompt '…'`,
   ]

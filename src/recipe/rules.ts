@@ -3,6 +3,7 @@
  * along with everything else; a rule stays silent where a value it needs is of the wrong type, because that is a fault of its own.
  */
 import {type Path, valueAt} from './paths.js'
+import {trainingRules} from './training-rules.js'
 
 export interface BrokenRule {
   readonly path: Path
@@ -10,7 +11,7 @@ export interface BrokenRule {
 }
 
 export function brokenRules(recipe: unknown): BrokenRule[] {
-  return [...warmupWithinRun(recipe), ...lossFitsFormat(recipe), ...distinctAdapters(recipe)]
+  return [...warmupWithinRun(recipe), ...lossFitsFormat(recipe), ...distinctAdapters(recipe), ...trainingRules(recipe)]
 }
 
 function warmupWithinRun(recipe: unknown): BrokenRule[] {

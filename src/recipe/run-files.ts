@@ -12,6 +12,8 @@ export interface RunFiles {
   readonly metrics: string
   readonly checkpoints: string
   readonly adapter: string
+  /** Only where the recipe has eval.samples */
+  readonly samples: string
 }
 
 export function runFiles(out: string): RunFiles {
@@ -21,6 +23,7 @@ export function runFiles(out: string): RunFiles {
     checkpoints: inside('checkpoints'),
     metrics: inside('metrics.jsonl'),
     recipe: inside('recipe.resolved.yaml'),
+    samples: inside('samples.jsonl'),
   }
 }
 
@@ -45,8 +48,8 @@ export async function refuseUsedDirectory(out: string): Promise<void> {
 
 /** Takes back the files of a run that did not take a step, so that its directory is free again. */
 export async function removeRun(out: string): Promise<void> {
-  const {metrics, recipe} = runFiles(out)
-  for (const file of [metrics, recipe]) await rm(file, {force: true})
+  const {metrics, recipe, samples} = runFiles(out)
+  for (const file of [metrics, recipe, samples]) await rm(file, {force: true})
 }
 
 /** Removes the directory if nothing is in it. */
