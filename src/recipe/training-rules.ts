@@ -24,9 +24,9 @@ function needValidation(recipe: unknown): BrokenRule[] {
 }
 
 function oneStepSize(recipe: unknown): BrokenRule[] {
-  const tokens = valueAt(recipe, ['train', 'tokens_per_step']) ?? null
+  const tokens = valueAt(recipe, ['train', 'tokens_per_step'])
   const batches = valueAt(recipe, ['train', 'gradient_accumulation']) ?? 1
-  if (tokens === null || typeof batches !== 'number' || batches === 1) return []
-  const message = `a step cannot be of ${batches} batches (train.gradient_accumulation) and of ${String(tokens)} tokens; leave one of them out`
+  if (typeof tokens !== 'number' || typeof batches !== 'number' || batches === 1) return []
+  const message = `a step cannot be of ${batches} batches (train.gradient_accumulation) and of ${tokens} tokens; leave one of them out`
   return [{message, path: ['train', 'tokens_per_step']}]
 }

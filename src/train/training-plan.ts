@@ -18,7 +18,7 @@ export interface TrainingPlan {
   /** Optimizer steps in an epoch; their mean, where steps are of tokens */
   readonly stepsPerEpoch: number
   /** The rows of step `step` (from 0), in micro-batches */
-  rowsOf(step: number): Int32Array[]
+  readonly rowsOf: (step: number) => Int32Array[]
 }
 
 /** `lengths` are the rows' tokens. */

@@ -78,7 +78,7 @@ describe('chat at a terminal', () => {
     args: readonly string[],
     typing: readonly [string, string][],
   ): Promise<{code: number; seen: string}> {
-    const {CI: _, ...env} = process.env
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'CI'))
     const terminal = spawn(process.execPath, [path.join(repository, 'bin', 'run.js'), ...args], {
       cols: 100,
       cwd: repository,
@@ -99,8 +99,9 @@ describe('chat at a terminal', () => {
     const limit = setTimeout(() => terminal.kill('SIGKILL'), 30_000)
     const code = await new Promise<number>((resolve) => terminal.onExit(({exitCode}) => resolve(exitCode)))
     clearTimeout(limit)
-    if (left.length > 0)
+    if (left.length > 0) {
       throw new Error(`never saw ${JSON.stringify(left[0][0])} in ${JSON.stringify(seen.slice(-1000))}`)
+    }
     return {code, seen}
   }
 

@@ -25,8 +25,8 @@ export function pipedInput(input: NodeJS.ReadableStream): ChatInput {
   return {
     close: () => lines.close(),
     async next() {
-      const {done, value} = await each.next()
-      return done === true ? 'end' : {line: value}
+      const next: IteratorResult<string, unknown> = await each.next()
+      return next.done === true ? 'end' : {line: next.value}
     },
   }
 }

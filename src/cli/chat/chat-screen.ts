@@ -4,7 +4,7 @@ import {formatFailure, type Failure} from '../failure.js'
 import {type Signs, type Style} from '../terminal.js'
 
 /** Controls that would move the cursor or change colours; a model may write any byte. */
-const CONTROLS = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g
+const CONTROLS = /(?![\n\t])\p{Cc}/gu
 
 export interface AnswerFigures {
   readonly tokens: number
