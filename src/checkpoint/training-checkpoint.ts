@@ -131,7 +131,8 @@ async function namesIn(directory: string): Promise<string[]> {
   }
 }
 
-function digestOf(text: string, tensors: ReadonlyMap<string, CheckpointTensor>): string {
+/** SHA-256 over the text, and over name, shape and numbers of every tensor. */
+export function digestOf(text: string, tensors: ReadonlyMap<string, CheckpointTensor>): string {
   const hash = createHash('sha256').update(JSON.stringify(text))
   for (const name of [...tensors.keys()].sort()) {
     const {shape, values} = tensors.get(name) as CheckpointTensor

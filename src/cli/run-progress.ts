@@ -48,6 +48,14 @@ export class RunProgress {
           `step ${event.step}: validation loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}`,
         )
         return
+      case 'sample':
+        this.reporter.note(`step ${event.step}: ${JSON.stringify(event.prompt)} → ${JSON.stringify(event.text)}`)
+        return
+      case 'early_stop':
+        this.reporter.note(
+          `step ${event.step}: the validation loss no longer falls; it was lowest after step ${event.best_step}, ${event.best_loss.toFixed(4)}`,
+        )
+        return
       case 'skip':
         this.reporter.note(`step ${event.step} is skipped: ${event.reason} is not finite`)
         return

@@ -17,6 +17,8 @@ export interface TrainReport {
   readonly loss: number
   readonly validation_before: Validation | null
   readonly validation_after: Validation | null
+  /** Where the adapter has the values of the best evaluation */
+  readonly best: {readonly step: number; readonly loss: number} | null
   readonly trainable_parameters: number
   readonly base_parameters: number
   readonly elapsed_s: number
@@ -26,6 +28,7 @@ export function trainReport(summary: RunSummary, page: string | null): TrainRepo
   return {
     adapter: summary.adapter,
     base_parameters: summary.baseParameters,
+    best: summary.bestValues ? summary.best : null,
     device: summary.device.name,
     elapsed_s: summary.last.elapsed_s,
     loss: summary.last.loss,
@@ -41,6 +44,7 @@ export function trainReport(summary: RunSummary, page: string | null): TrainRepo
 export function trainReportText(report: TrainReport, base: string): string[] {
   const {
     adapter,
+    best,
     elapsed_s: elapsed,
     loss,
     report: page,
@@ -53,6 +57,9 @@ export function trainReportText(report: TrainReport, base: string): string[] {
   return [
     `Trained ${steps} steps in ${formatDuration(elapsed)}; last training loss ${loss.toFixed(4)}.`,
     ...validation,
+    ...(best === null
+      ? []
+      : [`The adapter is that of step ${best.step}, with the lowest validation loss, ${best.loss.toFixed(4)}.`]),
     `Adapter: ${adapter}`,
     ...(page === null ? [] : [`Report:  ${page}`]),
     `Try it:  mambatune generate ${base} --adapter ${adapter} --prompt '…'`,

@@ -9,6 +9,7 @@ import {findModelAndTokenizer} from '../cli/locate-model.js'
 import {processes} from '../cli/processes.js'
 import {setFlag} from '../cli/set-flag.js'
 import {type TrainReport, trainReport, trainReportText} from '../cli/train-report.js'
+import {UsageError} from '../errors.js'
 
 export default class Resume extends BaseCommand {
   static override args = {
@@ -19,11 +20,12 @@ export default class Resume extends BaseCommand {
   }
 
   static override description =
-    'Takes the newest checkpoint that is whole, and comes to the same adapter, byte for byte, as a run that never stopped. Settings that would change it are refused; --fork goes on with them in a new directory.'
+    'Takes the newest checkpoint that is whole, and comes to the same adapter, byte for byte, as a run that never stopped. Settings that would change it are refused; --fork goes on with them in a new directory. A run that is done goes on for more epochs, steps, tokens or minutes, with the optimizer as it was.'
 
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> runs/quickstart --set checkpoints.every=20',
+    '<%= config.bin %> <%= command.id %> runs/quickstart --epochs +2',
     '<%= config.bin %> <%= command.id %> runs/quickstart --fork runs/slower --set train.optimizer.learning_rate=1e-4',
   ]
 
@@ -34,6 +36,10 @@ export default class Resume extends BaseCommand {
     })(),
     events: eventsFlag,
     'gpu-memory': gpuMemoryFlag,
+    epochs: Flags.string({
+      description: 'Go on with a run that is done: to this many epochs, or with +N for N more.',
+      helpValue: '[+]N',
+    }),
     fork: Flags.string({
       description: 'New directory in which the run goes on; the old one stays as it is.',
       helpValue: 'DIR',
@@ -72,7 +78,7 @@ export default class Resume extends BaseCommand {
           baseDirectory = located.directory
           return {data: await findData(recipe, reporter), model: located.directory, tokenizer: located.tokenizer}
         },
-        overrides: flags.set ?? [],
+        ...longer(flags.epochs, flags.set ?? []),
         memoryInUse: () => process.memoryUsage.rss(),
         processes,
         report(event) {
@@ -91,4 +97,18 @@ export default class Resume extends BaseCommand {
       dispose()
     }
   }
+}
+
+/** What --epochs asks for: a number to come to, or to add. */
+function longer(
+  epochs: string | undefined,
+  overrides: readonly string[],
+): {moreEpochs: number | null; overrides: string[]} {
+  if (epochs === undefined) return {moreEpochs: null, overrides: [...overrides]}
+  const wanted = /^\+?\d+(\.\d+)?$/.test(epochs) ? Number(epochs) : 0
+  if (wanted <= 0) {
+    throw new UsageError(`--epochs is ${epochs}, expected a number above 0, or +N for N more.`)
+  }
+  if (epochs.startsWith('+')) return {moreEpochs: wanted, overrides: [...overrides]}
+  return {moreEpochs: null, overrides: [...overrides, `train.epochs=${wanted}`]}
 }

@@ -11,7 +11,8 @@ import {type JsonObject} from './json-value.js'
 import {readTokenizerFiles, type TokenizerFiles} from './tokenizer-files.js'
 
 export interface Tokenizer {
-  encode(text: string): number[]
+  /** `isWhole: false` is for text that goes on from other text, or that has its special tokens written in it: none are added. */
+  encode(text: string, isWhole?: boolean): number[]
   decode(ids: readonly number[]): string
   readonly eosId: number | null
   /** The highest id plus one. */
@@ -34,7 +35,7 @@ const asWritten = {clean_up_tokenization_spaces: false, skip_special_tokens: fal
 
 /** What is used of the library. Its own declarations import one another without file extensions, which Node's resolution rejects. */
 interface HubTokenizer {
-  encode(text: string): {readonly ids: number[]}
+  encode(text: string, options: {add_special_tokens: boolean}): {readonly ids: number[]}
   decode(ids: readonly number[], options: typeof asWritten): string
   id_to_token(id: number): string | undefined
 }
@@ -46,7 +47,7 @@ export async function loadTokenizer(modelDirectory: string): Promise<Tokenizer> 
   let highest = -1
   for (const id of files.vocabulary.values()) highest = Math.max(highest, id)
   return {
-    encode: (text) => hub.encode(text).ids,
+    encode: (text, isWhole = true) => hub.encode(text, {add_special_tokens: isWhole}).ids,
     decode(ids) {
       const known = ids.filter((id) => hub.id_to_token(id) !== undefined)
       return known.length === 0 ? '' : hub.decode(known, asWritten)

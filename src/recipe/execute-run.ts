@@ -4,15 +4,17 @@ import {type AppendLog} from '../checkpoint/append-log.js'
 import {pruneCheckpoints, writeCheckpoint} from '../checkpoint/training-checkpoint.js'
 import {FileError, interruption, InterruptedError, MemoryError, NumericError} from '../errors.js'
 import {saveAdapter} from '../peft/saved-adapter.js'
-import {planSteps} from '../train/plan.js'
 import {type Snapshot} from '../train/progress.js'
+import {planTraining} from '../train/training-plan.js'
 import {train} from '../train/train.js'
 import {type TrainSettings} from '../train/training-run.js'
+import {placeInRecipe} from './model-place.js'
 import {explain, type Prepared, recomputes} from './prepare-run.js'
 import {ChartFile} from './chart-file.js'
 import {removeRun, replacing, runFiles} from './run-files.js'
 import {type RunOptions, type RunSummary} from './run-options.js'
 import {toContent} from './run-state.js'
+import {createSampler} from './sampler.js'
 import {trainSettings} from './settings.js'
 
 /** Where the run goes on. */
@@ -21,6 +23,8 @@ export interface Start {
   readonly snapshot: Snapshot | null
   /** Open at that moment; closed at the end */
   readonly metrics: AppendLog
+  /** Likewise; null without eval.samples */
+  readonly samples: AppendLog | null
 }
 
 /** How far the run is, for its last words. */
@@ -38,7 +42,10 @@ export async function execute(prepared: Prepared, options: RunOptions, start: St
   const {recipe, report} = options
   const {adapters, model, train: examples} = prepared
   const settings = {...trainSettings(recipe), recompute: recomputes(prepared.memory)}
-  const {steps} = planSteps(examples.examples.length, settings)
+  const {steps} = planTraining(
+    examples.examples.map(({ids}) => ids.length),
+    settings,
+  )
   const done = start.snapshot?.progress.step ?? 0
   const reached: Reached = {saved: done, step: done}
   const plan = {event: 'plan', steps, total: model.weights.size, trainable: adapters.size} as const
@@ -49,7 +56,7 @@ export async function execute(prepared: Prepared, options: RunOptions, start: St
   try {
     if (recipe.logging.tensorboard) charts = await ChartFile.create(tensorboard, done)
     const result = await trainAndRecord(prepared, options, {...start, charts, reached, settings, steps})
-    await keepAdapter(prepared, recipe.output_dir)
+    await keepAdapter(prepared, recipe.output_dir, result.bestValues)
     const sizes = {baseParameters: model.weights.size, trainableParameters: adapters.size}
     return {...result, ...sizes, adapter, base: prepared.base.path, device: prepared.device, out: recipe.output_dir}
   } catch (error) {
@@ -57,6 +64,7 @@ export async function execute(prepared: Prepared, options: RunOptions, start: St
   } finally {
     await start.metrics.close()
     await charts?.close()
+    await start.samples?.close()
   }
 }
 
@@ -68,21 +76,24 @@ interface Recording extends Start {
   readonly charts: ChartFile | null
 }
 
-function trainAndRecord(
+async function trainAndRecord(
   {adapters, model, origin, train: examples, validation}: Prepared,
-  {memoryInUse, recipe, report, signal}: RunOptions,
-  {charts, metrics, reached, settings, snapshot, steps}: Recording,
+  {memoryInUse, place, recipe, report, signal}: RunOptions,
+  {charts, metrics, reached, samples, settings, snapshot, steps}: Recording,
 ): ReturnType<typeof train> {
   const {checkpoints} = runFiles(recipe.output_dir)
   const memoryNow = (): number | null => {
     const onGpu = gpuBackend()?.gpuMemory()
     return onGpu ? onGpu.live + onGpu.pooled : (memoryInUse?.() ?? null)
   }
+  const {tokenizer} = place ?? placeInRecipe(recipe)
+  const sample = await createSampler(recipe, {adapters, model, tokenizer, ...(signal && {signal})})
   return train({
     checkpoints: {
       every: recipe.checkpoints.every,
-      async save({optimizer, progress}) {
+      async save({bestValues = null, optimizer, progress}) {
         const content = toContent({
+          bestValues,
           metrics: await metrics.settle(),
           optimizer,
           origin,
@@ -101,12 +112,14 @@ function trainAndRecord(
     report(happened) {
       if (happened.event === 'step' || happened.event === 'skip') reached.step = happened.step
       const event = happened.event === 'gauge' ? {...happened, memory_bytes: memoryNow()} : happened
-      metrics.append(JSON.stringify(event))
+      const log = event.event === 'sample' ? samples : metrics
+      log?.append(JSON.stringify(event))
       charts?.write(event)
       report(event)
     },
     reportEvaluation: (evaluated, total) => report({done: evaluated, event: 'evaluating', total}),
     settings,
+    ...(sample && {sample}),
     train: examples.examples,
     trainee: {adapters, model},
     validation: validation?.examples ?? null,
@@ -114,9 +127,14 @@ function trainAndRecord(
   })
 }
 
-async function keepAdapter({adapters, base}: Prepared, out: string): Promise<void> {
+/** With the best evaluation's values, or those of now. */
+async function keepAdapter(
+  {adapters, base}: Prepared,
+  out: string,
+  best: Snapshot['bestValues'] = null,
+): Promise<void> {
   const {adapter} = runFiles(out)
-  const values = await adapters.values()
+  const values = best ?? (await adapters.values())
   await replacing(adapter, () => saveAdapter(adapter, {settings: adapters.settings, values}, base))
 }
 

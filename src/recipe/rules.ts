@@ -5,6 +5,7 @@
 import {LOSS_PARTS, ROW_FORMATS} from '../data/dataset.js'
 import {hasRoles, partsOf} from '../data/supervision.js'
 import {type Path, valueAt} from './paths.js'
+import {trainingRules} from './training-rules.js'
 
 export interface BrokenRule {
   readonly path: Path
@@ -12,7 +13,7 @@ export interface BrokenRule {
 }
 
 export function brokenRules(recipe: unknown): BrokenRule[] {
-  return [...warmupWithinRun(recipe), ...lossFitsFormat(recipe), ...distinctAdapters(recipe)]
+  return [...warmupWithinRun(recipe), ...lossFitsFormat(recipe), ...distinctAdapters(recipe), ...trainingRules(recipe)]
 }
 
 function warmupWithinRun(recipe: unknown): BrokenRule[] {

@@ -7,6 +7,7 @@ import {z} from 'zod'
 
 import {methodSchemas} from '../peft/method-settings.js'
 import {rowKeys} from './row-keys.js'
+import {earlyStopping, limits, samples} from './training-schema.js'
 
 const path = z
   .string()
@@ -101,10 +102,10 @@ const optimizer = z.strictObject({
 
 const schedule = z.strictObject({
   name: z
-    .enum(['constant', 'linear', 'cosine'])
+    .enum(['constant', 'linear', 'cosine', 'wsd'])
     .default('cosine')
     .describe(
-      'How the learning rate goes on after the warm-up: stays, or falls along a line or half a cosine to min_ratio of itself.',
+      'How the learning rate goes on after the warm-up: stays, or falls along a line or half a cosine to min_ratio of itself; wsd stays and falls along a line at the end.',
     ),
   warmup: shareOrSteps(
     z.number().min(0),
@@ -116,6 +117,10 @@ const schedule = z.strictObject({
     .max(1)
     .default(0)
     .describe('Learning rate at the end, as a share of the highest; constant does not fall.'),
+  decay: shareOrSteps(
+    z.number().min(0),
+    'With wsd, the steps at the end over which the learning rate falls: below 1 a share of all steps, from 1 on a whole number of optimizer steps.',
+  ).default(0.2),
 })
 
 const train = z.strictObject({
@@ -126,12 +131,21 @@ const train = z.strictObject({
     .nullable()
     .default(null)
     .describe('Optimizer steps after which to stop even if epochs are left; null: no limit.'),
+  ...limits,
   batch_size: z.int().min(1).default(8).describe('Rows computed at once. Higher takes more memory.'),
   gradient_accumulation: z
     .int()
     .min(1)
     .default(1)
     .describe('Batches per optimizer step. Loss is weighted by supervised tokens over all of them.'),
+  tokens_per_step: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe(
+      'Tokens per optimizer step, padding not counted: as many batches as come nearest to it, at least one. Instead of gradient_accumulation; null: that says how many.',
+    ),
   checkpointing: z
     .enum(['none', 'block', 'auto'])
     .default('auto')
@@ -157,6 +171,16 @@ const train = z.strictObject({
     .min(1)
     .default(10)
     .describe('With on_nonfinite: skip, the steps of a run that may be skipped; one more ends it.'),
+  early_stopping: earlyStopping
+    .nullable()
+    .default(null)
+    .describe('End the run when the validation loss no longer falls; null: never.'),
+  keep: z
+    .enum(['auto', 'best', 'last'])
+    .default('auto')
+    .describe(
+      'Which values the adapter has in the end. best: those of the evaluation with the lowest validation loss; last: those after the last step; auto: best with early_stopping, else last.',
+    ),
 })
 
 const checkpoints = z.strictObject({
@@ -182,6 +206,10 @@ const evaluation = z.strictObject({
     .boolean()
     .default(true)
     .describe('Evaluate before the first step too, so that there is a loss to compare with.'),
+  samples: samples
+    .nullable()
+    .default(null)
+    .describe('Texts that the model writes at each evaluation, into samples.jsonl of the run; null: none.'),
 })
 
 const logging = z.strictObject({

@@ -56,4 +56,24 @@ export interface GaugeEvent {
   readonly grad_norms: Readonly<Record<string, number>>
 }
 
-export type TrainEvent = StepEvent | EvalEvent | SkipEvent | SpikeEvent | GaugeEvent
+/** What the model writes when it is given a prompt of eval.samples. */
+export interface Sample {
+  readonly prompt: string
+  readonly text: string
+}
+
+export interface SampleEvent extends Sample {
+  readonly event: 'sample'
+  /** Steps taken before it */
+  readonly step: number
+}
+
+/** The validation loss has not improved for train.early_stopping.patience evaluations: the run ends here. */
+export interface EarlyStopEvent {
+  readonly event: 'early_stop'
+  readonly step: number
+  readonly best_step: number
+  readonly best_loss: number
+}
+
+export type TrainEvent = StepEvent | EvalEvent | SkipEvent | SpikeEvent | GaugeEvent | SampleEvent | EarlyStopEvent

@@ -39,6 +39,7 @@ describe('train --json', () => {
     expect(train).toEqual({
       adapter: inWork('run', 'adapter'),
       base_parameters: expect.any(Number),
+      best: null,
       device: 'cpu',
       elapsed_s: expect.any(Number),
       loss: expect.any(Number),

@@ -32,7 +32,7 @@ const CASES: readonly [string, string, string][] = [
   [
     'train: {schedule: {name: cosin}}',
     '6:26',
-    'train.schedule.name: expected one of constant, linear, cosine, got the text "cosin". Did you mean cosine?',
+    'train.schedule.name: expected one of constant, linear, cosine, wsd, got the text "cosin". Did you mean cosine?',
   ],
   [
     'train: {schedule: {warmup: 1.5}}',
@@ -119,7 +119,7 @@ describe('an unknown key', () => {
     ['lora_alpha: 1', 'lora_alpha', 'Did you mean adapters.N.alpha?'],
     ['train: {batchsize: 4}', 'train.batchsize', 'Did you mean train.batch_size?'],
     ['train: {schedule: {warmup_steps: 4}}', 'train.schedule.warmup_steps', 'Did you mean train.schedule.warmup?'],
-    ['eval: {frobnicate: 4}', 'eval.frobnicate', 'Known here: every, at_start'],
+    ['eval: {frobnicate: 4}', 'eval.frobnicate', 'Known here: every, at_start, samples'],
     ['__proto__: {seed: 4}', '__proto__', expect.stringContaining('Known here: version, seed')],
     ['constructor: 4', 'constructor', expect.stringContaining('Known here: version, seed')],
   ])('%s gets advice', (line, key, advice) => {
