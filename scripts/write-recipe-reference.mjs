@@ -32,11 +32,14 @@ function section(path, schema) {
     path: path === '' ? name : `${path}.${name}`,
     required: schema.required?.includes(name) ?? false,
   }))
-  const isSection = ({child}) => child.properties !== undefined || child.items?.oneOf !== undefined
-  const rows = children.filter((entry) => !isSection(entry)).map(row)
+  // A mapping that may be null is a row, which says so, and a section of its own.
+  const isSection = ({child}) => mappingIn(child) !== undefined || child.items?.oneOf !== undefined
+  const rows = children.filter((entry) => !isSection(entry) || entry.child.anyOf).map(row)
   const blocks = [schema.description, rows.length > 0 ? table([HEAD, ...rows]) : undefined]
   const sections = children.filter(isSection).flatMap(({child, path: name}) => {
-    if (child.properties) return [`### ${name}`, ...section(name, child)]
+    if (mappingIn(child)) {
+      return [`### ${name}`, ...section(name, {description: child.description, ...mappingIn(child)})]
+    }
     const choices = child.items.oneOf.flatMap((choice) => [
       `#### ${name}: ${choice.properties.method.const}`,
       ...section(`${name}.N`, choice),
@@ -45,6 +48,9 @@ function section(path, schema) {
   })
   return [...blocks.filter((block) => block !== undefined), ...sections]
 }
+
+const mappingIn = (schema) =>
+  schema.properties ? schema : schema.anyOf?.find(({properties}) => properties !== undefined)
 
 function row({child, path, required}) {
   return [`\`${path}\``, valueOf(child), required ? 'required' : defaultOf(child), child.description]
@@ -70,6 +76,8 @@ function valueOf(schema) {
       return numberOf(schema)
     case 'array':
       return listOf(schema)
+    case 'object':
+      return 'its keys below'
     default:
       return schema.anyOf.map(valueOf).join(' or ')
   }

@@ -59,6 +59,14 @@ export async function lockDirectory(directory: string, processes: Processes): Pr
   }
 }
 
+/** Whether a program that lives has the directory; stale: one had it that was killed. */
+export async function lockState(directory: string, processes: Processes): Promise<'free' | 'held' | 'stale'> {
+  const file = path.join(directory, LOCK)
+  const holder = await holderOf(file)
+  if (!holder) return (await exists(file)) ? 'stale' : 'free'
+  return (await isHeld(holder, processes)) ? 'held' : 'stale'
+}
+
 async function tryLink(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to)

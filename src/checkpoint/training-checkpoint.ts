@@ -76,6 +76,13 @@ export async function readCheckpoint(file: string): Promise<CheckpointContent> {
   return {state: value, tensors}
 }
 
+/** The state of a checkpoint from its header alone, its bytes unchecked: to show, not to go on from. Errors: FileError. */
+export async function peekState(file: string): Promise<JsonObject | null> {
+  const {metadata} = await readSafetensorsHeader(file)
+  const {value} = parseJson(metadata['state'] ?? '')
+  return metadata['format'] === FORMAT && isObject(value) ? value : null
+}
+
 /** The checkpoints in a directory, the newest first; none if there is no such directory. */
 export async function listCheckpoints(directory: string): Promise<CheckpointFile[]> {
   const found = await namesIn(directory)
@@ -124,7 +131,8 @@ async function namesIn(directory: string): Promise<string[]> {
   }
 }
 
-function digestOf(text: string, tensors: ReadonlyMap<string, CheckpointTensor>): string {
+/** SHA-256 over the text, and over name, shape and numbers of every tensor. */
+export function digestOf(text: string, tensors: ReadonlyMap<string, CheckpointTensor>): string {
   const hash = createHash('sha256').update(JSON.stringify(text))
   for (const name of [...tensors.keys()].sort()) {
     const {shape, values} = tensors.get(name) as CheckpointTensor

@@ -11,13 +11,14 @@ export class BarState {
   readonly #remaining: RemainingTime
   readonly #total: number
   #detail = ''
-  #done = 0
+  #done: number
 
-  constructor(total: number, label: string, clock: Clock) {
+  constructor(total: number, label: string, clock: Clock, from = 0) {
+    this.#done = from
     this.#begin = clock()
     this.#clock = clock
     this.#label = label
-    this.#remaining = new RemainingTime(total, this.#begin)
+    this.#remaining = new RemainingTime(total, this.#begin, from)
     this.#total = total
   }
 

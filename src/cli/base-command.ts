@@ -6,6 +6,7 @@
 import {Command, Errors} from '@oclif/core'
 
 import {type Device, type DeviceChoice, type DeviceOptions} from '../backend/devices.js'
+import {type EventStream} from './event-stream.js'
 import {describeFailure} from './failure.js'
 import {printFailure} from './print-failure.js'
 import {createReporter, type Reporter} from './progress.js'
@@ -15,6 +16,7 @@ export abstract class BaseCommand extends Command {
 
   #reporter: Reporter | null = null
   #device: Device | null = null
+  #events: EventStream | null = null
 
   /** A line of the result. Silent with `--json`. */
   protected out(line = ''): void {
@@ -23,13 +25,20 @@ export abstract class BaseCommand extends Command {
 
   /** A piece of the result, for text that arrives token by token. Silent with `--json`. */
   protected write(text: string): void {
-    if (!this.jsonEnabled()) process.stdout.write(text)
+    if (!this.jsonEnabled() && !this.#events?.isOnStdout) process.stdout.write(text)
   }
 
   /** Spinner, bar and notes on stderr; the same reporter at every call. */
   protected async progress(): Promise<Reporter> {
     this.#reporter ??= await createReporter({env: process.env, platform: process.platform, stream: process.stderr})
     return this.#reporter
+  }
+
+  /** Where `--events` wants the events of a run; an error that ends the command is the last of them. */
+  protected async events(target: string | undefined): Promise<EventStream> {
+    const {EventStream} = await import('./event-stream.js')
+    this.#events = EventStream.open(target, this.jsonEnabled())
+    return this.#events
   }
 
   /** Starts a device that ends with the command: an open GPU would keep the program from ending. */
@@ -50,6 +59,7 @@ export abstract class BaseCommand extends Command {
       command: (this.id ?? '').replaceAll(':', ' '),
       parsed: this.parsed,
     })
+    this.#events?.failed(failure)
     await printFailure(failure, error, this.jsonEnabled())
     return this.exit(failure.exit)
   }

@@ -43,8 +43,8 @@ export class LiveReporter implements Reporter {
     }
   }
 
-  bar(total: number, label: string): Bar {
-    const state = new BarState(total, label, this.#display.clock)
+  bar(total: number, label: string, from = 0): Bar {
+    const state = new BarState(total, label, this.#display.clock, from)
     const line = (): string => formatProgressBar(state.now(), columnsOf(this.#display) - MARGIN, this.#display.signs)
     const afterLabel = (): string => line().slice(label.length + 1)
     return new LiveBar(this.#start({suffixText: afterLabel, text: label}), state, this.#display)

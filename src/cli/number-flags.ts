@@ -35,6 +35,12 @@ export const share = Flags.custom<number>({
   parse: parse('a number above 0 and up to 1', (value) => value > 0 && value <= 1),
 })
 
+/** Above 0. */
+export const aboveZero = Flags.custom<number>({
+  helpValue: 'N',
+  parse: parse('a number above 0', (value) => value > 0 && Number.isFinite(value)),
+})
+
 const positive = parse('a number above 0', (value) => value > 0 && Number.isFinite(value))
 const GIB = 2 ** 30
 

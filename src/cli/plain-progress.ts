@@ -34,8 +34,8 @@ export class PlainReporter implements Reporter {
     }
   }
 
-  bar(total: number, label: string): Bar {
-    return new PlainBar(total, label, this.#display)
+  bar(total: number, label: string, from = 0): Bar {
+    return new PlainBar(total, label, from, this.#display)
   }
 
   note(line: string): void {
@@ -52,9 +52,9 @@ class PlainBar implements Bar {
   #ended = false
   #lastPrint = Number.NEGATIVE_INFINITY
 
-  constructor(total: number, label: string, display: Display) {
+  constructor(total: number, label: string, from: number, display: Display) {
     this.#display = display
-    this.#state = new BarState(total, label, display.clock)
+    this.#state = new BarState(total, label, display.clock, from)
   }
 
   update(update: BarUpdate): void {

@@ -4,7 +4,7 @@
  *   train ███████░░░ 45/120 · 38% · loss 2.314 · ETA 1m12s
  *   train 45/120 · 38% · loss 2.314 · ETA 1m12s
  *
- * In a narrow terminal the bar shrinks first, then the detail; what is left is cut at the edge, because a line that wraps
+ * In a narrow terminal the bar shrinks first, then the detail loses its last parts; what is left is cut at the edge, because a line that wraps
  * cannot be repainted.
  */
 import {displayWidth, truncate} from './display-width.js'
@@ -37,9 +37,18 @@ export function formatProgressBar(state: ProgressState, columns: number, signs: 
   }
 
   const excess = Math.max(0, displayWidth(text) - columns)
-  const detailWidth = displayWidth(state.detail) - excess
-  const detail = excess === 0 ? state.detail : detailWidth < NARROWEST_DETAIL ? '' : truncate(state.detail, detailWidth)
+  const detail = excess === 0 ? state.detail : shorten(state.detail, displayWidth(state.detail) - excess, signs)
   return truncate(`${state.label} ${figures(state, detail, signs)}`, columns)
+}
+
+/** Whole parts of the detail, as many as fit; the beginning of the first one where none does. */
+function shorten(detail: string, columns: number, {dot}: Signs): string {
+  const parts = detail.split(` ${dot} `)
+  for (let count = parts.length; count > 0; count--) {
+    const text = parts.slice(0, count).join(` ${dot} `)
+    if (displayWidth(text) <= columns) return text
+  }
+  return columns < NARROWEST_DETAIL ? '' : truncate(parts[0], columns)
 }
 
 function figures(state: ProgressState, detail: string, signs: Signs): string {

@@ -12,14 +12,17 @@ const KNOWN_STEPS = 3
 
 export class RemainingTime {
   readonly #total: number
-  #done = 0
+  readonly #from: number
+  #done: number
   #lastChange: number
   #weightedSeconds = 0
   #weightedSteps = 0
 
-  /** `now` is when the first step begins, in milliseconds, like all times here. */
-  constructor(total: number, now: number) {
+  /** `now` is when the first step begins, in milliseconds, like all times here; `from` steps were done before. */
+  constructor(total: number, now: number, from = 0) {
     this.#total = total
+    this.#from = from
+    this.#done = from
     this.#lastChange = now
   }
 
@@ -39,7 +42,7 @@ export class RemainingTime {
   seconds(now: number): number | null {
     const left = this.#total - this.#done
     if (left <= 0) return 0
-    if (this.#done < KNOWN_STEPS) return null
+    if (this.#done - this.#from < KNOWN_STEPS) return null
 
     const mean = this.#weightedSeconds / this.#weightedSteps
     const current = Math.max(0, mean - (now - this.#lastChange) / 1000)

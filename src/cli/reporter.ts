@@ -32,7 +32,8 @@ export interface Bar {
 
 export interface Reporter {
   step(text: string): Step
-  bar(total: number, label: string): Bar
+  /** `from`: done before now, in a time that says nothing of the rest */
+  bar(total: number, label: string, from?: number): Bar
   /** A line that stays. */
   note(line: string): void
   /** Erases what is live, so that an error or a question can be printed. */

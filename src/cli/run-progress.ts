@@ -1,6 +1,7 @@
 /** A run's events as one live line: stages as spinners, steps as a bar, evaluations as notes above it. */
 import {type RunEvent} from '../recipe/run-options.js'
-import {formatCount} from './format.js'
+import {RunningAverage} from '../report/running-average.js'
+import {formatBytes, formatCount} from './format.js'
 import {type Bar, type Reporter, type Step} from './reporter.js'
 
 export class RunProgress {
@@ -10,12 +11,14 @@ export class RunProgress {
   private done = 0
   private detail = ''
   private steps = 0
+  private memory: number | null = null
+  private readonly average = new RunningAverage()
 
   constructor(private readonly reporter: Reporter) {}
 
   /** Shows one event. */
   show(event: RunEvent): void {
-    if (event.event !== 'evaluating') this.endStage()
+    if (event.event !== 'evaluating' && event.event !== 'checkpoint') this.endStage()
     switch (event.event) {
       case 'stage':
         this.stage = this.reporter.step(event.text)
@@ -45,6 +48,14 @@ export class RunProgress {
           `step ${event.step}: validation loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}`,
         )
         return
+      case 'sample':
+        this.reporter.note(`step ${event.step}: ${JSON.stringify(event.prompt)} → ${JSON.stringify(event.text)}`)
+        return
+      case 'early_stop':
+        this.reporter.note(
+          `step ${event.step}: the validation loss no longer falls; it was lowest after step ${event.best_step}, ${event.best_loss.toFixed(4)}`,
+        )
+        return
       case 'skip':
         this.reporter.note(`step ${event.step} is skipped: ${event.reason} is not finite`)
         return
@@ -55,14 +66,21 @@ export class RunProgress {
         return
       case 'step':
         this.done = event.step
+        // The least important last: a narrow terminal loses them first.
         this.detail = [
-          `loss ${event.loss.toFixed(3)}`,
-          `grad ${event.grad_norm.toFixed(2)}`,
+          `loss ${event.loss.toFixed(3)} (avg ${this.average.add(event.loss).toFixed(3)})`,
           `lr ${event.learning_rate.toExponential(1)}`,
+          `grad ${event.grad_norm.toFixed(2)}`,
           `${formatCount(Math.round(event.tokens_per_second))} tok/s`,
+          ...(this.memory === null ? [] : [formatBytes(this.memory)]),
         ].join(' · ')
-        this.bar ??= this.reporter.bar(this.steps, 'training')
+        this.bar ??= this.reporter.bar(this.steps, 'training', this.done)
         this.bar.update({detail: this.detail, done: this.done})
+        return
+      case 'gauge':
+        this.memory = event.memory_bytes
+        return
+      case 'checkpoint': // of no interest while all goes well
     }
   }
 

@@ -4,9 +4,12 @@ import {adapterFlags, adapterOptions} from '../cli/adapter-flags.js'
 import {deviceFlag, gpuMemoryFlag, precisionFlag} from '../cli/device-flag.js'
 import {formatCount} from '../cli/format.js'
 import {interruptSignal} from '../cli/interrupt.js'
+import {findDataFiles, storePlace} from '../cli/locate-data.js'
 import {findModel, findModelAndTokenizer} from '../cli/locate-model.js'
 import {count} from '../cli/number-flags.js'
+import {templateFlag} from '../cli/template-flag.js'
 import {tokenizerFlag} from '../cli/tokenizer-flag.js'
+import {LOSS_PARTS, ROW_FORMATS} from '../data/dataset.js'
 import {type Evaluation} from '../train/evaluate.js'
 
 export default class Eval extends BaseCommand {
@@ -31,7 +34,7 @@ export default class Eval extends BaseCommand {
     }),
     'batch-size': count({default: 8, description: 'Rows at once; it changes speed and memory, never the result.'}),
     data: Flags.string({
-      description: 'File to evaluate on (.jsonl, .json, .txt). May be given several times.',
+      description: 'File, directory or hub://owner/name to evaluate on. May be given several times.',
       helpValue: 'FILE',
       multiple: true,
       required: true,
@@ -42,13 +45,14 @@ export default class Eval extends BaseCommand {
     format: Flags.option({
       default: 'auto',
       description: 'What a row is; auto tells it from the first row.',
-      options: ['auto', 'prompt_completion', 'text', 'tokens'] as const,
+      options: ['auto', ...ROW_FORMATS] as const,
     })(),
     'loss-on': Flags.option({
       default: 'auto',
       description: 'Which tokens count; auto follows the format.',
-      options: ['auto', 'completion', 'all', 'labelled'] as const,
+      options: ['auto', ...LOSS_PARTS] as const,
     })(),
+    template: templateFlag,
     tokenizer: tokenizerFlag,
     'max-length': count({default: 1024, description: 'Longest sequence, in tokens; longer rows are cut.'}),
   }
@@ -71,19 +75,22 @@ export default class Eval extends BaseCommand {
     const {dispose, signal} = interruptSignal()
     const step = progress.step('Reading data')
     const tokenizer = model.tokenizer === null ? null : await loadTokenizer(model.tokenizer)
-    const dataset = await readDataset(flags.data, tokenizer, {
+    const files = await findDataFiles(flags.data, progress)
+    const settings = {
       appendEos: flags['append-eos'],
       format: flags.format,
       lossOn: flags['loss-on'],
       maxLength: flags['max-length'],
-    })
+      template: flags.template ?? null,
+    }
+    const dataset = await readDataset(files, tokenizer, settings, {store: storePlace()})
     step.update('Loading model')
     const device = await this.startDevice(flags.device, {
       gpuMemory: flags['gpu-memory'] ?? null,
       precision: flags.precision,
     })
     const attached = await attachModel({...adapterOptions(flags), model: model.directory})
-    step.done(`${formatCount(dataset.examples.length)} rows (${dataset.format}), loss on ${dataset.lossOn}`)
+    step.done(`${formatCount(dataset.examples.length)} rows (${dataset.format}), loss on ${String(dataset.lossOn)}`)
     progress.note(`device ${device.description}`)
     for (const note of dataset.notes) progress.note(note)
     try {

@@ -1,9 +1,11 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
+import {cardFlag, exportCard} from '../cli/card-flag.js'
 import {findModel} from '../cli/locate-model.js'
 import {UsageError} from '../errors.js'
 import {type ModelExportReport} from '../model/export-model.js'
 import {type ExportReport} from '../peft/export-adapter.js'
+import {type LeftOut} from '../peft/export-format.js'
 
 export default class Export extends BaseCommand {
   static override args = {
@@ -31,6 +33,7 @@ export default class Export extends BaseCommand {
       description: 'The base model, if it is no longer where the adapter says: a directory, or a name on the hub.',
       helpValue: 'MODEL',
     }),
+    card: cardFlag,
     format: Flags.option({
       description: 'What to write.',
       options: ['peft', 'safetensors', 'state'] as const,
@@ -60,7 +63,17 @@ export default class Export extends BaseCommand {
     }
     const {exportAdapter} = await import('../peft/export-adapter.js')
     const base = flags.base === undefined ? undefined : await findModel(flags.base, reporter)
-    const report = await exportAdapter({adapter: args.path, anyBase: flags['any-base'], base, format, out, partial})
+    const report = await exportAdapter({
+      adapter: args.path,
+      anyBase: flags['any-base'],
+      base,
+      ...(flags.card && {
+        card: (leftOut: readonly LeftOut[]) => exportCard({adapter: args.path, base, kind: format, leftOut}),
+      }),
+      format,
+      out,
+      partial,
+    })
     this.out(`Wrote ${report.tensors} tensors to ${out}: ${report.files.join(', ')}.`)
     for (const {part, reason} of report.left_out) this.out(`Left out: ${part}. ${reason}.`)
     return report

@@ -5,7 +5,8 @@ import {adapterFlags, adapterOptions} from '../cli/adapter-flags.js'
 import {deviceFlag, gpuMemoryFlag, precisionFlag} from '../cli/device-flag.js'
 import {interruptSignal} from '../cli/interrupt.js'
 import {findModelAndTokenizer} from '../cli/locate-model.js'
-import {count, nonNegative, seed, share} from '../cli/number-flags.js'
+import {count} from '../cli/number-flags.js'
+import {samplingFlags} from '../cli/sampling-flags.js'
 import {tokenizerFlag} from '../cli/tokenizer-flag.js'
 import {UsageError} from '../errors.js'
 import {type Generation} from '../peft/generate.js'
@@ -35,23 +36,8 @@ export default class Generate extends BaseCommand {
       description: 'Text to continue. Asked for on a terminal when absent.',
       helpValue: 'TEXT',
     }),
-    seed: seed({default: 0, description: 'Seed of the sampling; the same one repeats the text.'}),
-    stop: Flags.string({
-      description: 'End before this text. May be given several times.',
-      helpValue: 'TEXT',
-      multiple: true,
-      multipleNonGreedy: true,
-    }),
+    ...samplingFlags,
     tokenizer: tokenizerFlag,
-    temperature: nonNegative({
-      default: 0,
-      description: '0 always takes the most probable token; 1 samples as the model says.',
-    }),
-    'top-k': count({description: 'Sample from the K most probable tokens only.'}),
-    'top-p': share({
-      default: 1,
-      description: 'Sample from the most probable tokens that together have this probability.',
-    }),
   }
 
   static override summary = 'Continue a text.'
@@ -80,6 +66,7 @@ export default class Generate extends BaseCommand {
       const result = await generate(attached, tokenizer, prompt, {
         maxNewTokens: flags['max-new-tokens'],
         onText: (piece) => this.write(piece),
+        repetitionPenalty: flags['repetition-penalty'],
         seed: flags.seed,
         signal,
         stop: flags.stop ?? [],

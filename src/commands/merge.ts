@@ -1,5 +1,6 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
+import {cardFlag, mergeCard} from '../cli/card-flag.js'
 import {deviceFlag} from '../cli/device-flag.js'
 import {interruptSignal} from '../cli/interrupt.js'
 import {findModel, findModelAndTokenizer} from '../cli/locate-model.js'
@@ -30,6 +31,7 @@ export default class Merge extends BaseCommand {
       helpValue: 'MODEL',
       required: true,
     }),
+    card: cardFlag,
     data: Flags.string({
       description: 'Compare on the rows of this file instead of random tokens.',
       helpValue: 'FILE',
@@ -76,6 +78,7 @@ export default class Merge extends BaseCommand {
         anyBase: flags['any-base'],
         base: base.directory,
         baseName: base.name,
+        ...(flags.card && {card: (report: MergeReport) => mergeCard(report, base.directory)}),
         batches: (vocabulary) => sampled ?? probeBatches(vocabulary),
         dtype: flags.dtype,
         out: flags.out,

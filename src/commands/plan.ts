@@ -1,6 +1,7 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
 import {deviceFlag, gpuMemoryFlag} from '../cli/device-flag.js'
+import {findData} from '../cli/locate-data.js'
 import {findModelAndTokenizer} from '../cli/locate-model.js'
 import {setFlag} from '../cli/set-flag.js'
 import {type PlanQuestion} from '../report/plan-question.js'
@@ -49,7 +50,7 @@ export default class Plan extends BaseCommand {
     const {base, tokenizer} = recipe.model
     const {directory, ...located} = await findModelAndTokenizer(base, {small: !flags.measure, tokenizer}, progress)
     progress.step('Reading data')
-    const place = {model: directory, tokenizer: located.tokenizer}
+    const place = {data: await findData(recipe, progress), model: directory, tokenizer: located.tokenizer}
     const question = {device: flags.device, gpuMemory: flags['gpu-memory'] ?? null, place, recipe}
     const planned = await planRun(question)
     const plan = flags.measure ? await this.measure(planned, question) : planned.plan

@@ -2,7 +2,10 @@ import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
 import {setFlag} from '../cli/set-flag.js'
 import {deviceFlag, gpuMemoryFlag} from '../cli/device-flag.js'
+import {eventsFlag} from '../cli/event-stream.js'
+import {writeFinalReport} from '../cli/final-report.js'
 import {interruptSignal} from '../cli/interrupt.js'
+import {findData} from '../cli/locate-data.js'
 import {findModelAndTokenizer} from '../cli/locate-model.js'
 import {processes} from '../cli/processes.js'
 import {type TrainReport, trainReport, trainReportText} from '../cli/train-report.js'
@@ -25,6 +28,7 @@ export default class Train extends BaseCommand {
 
   static override flags = {
     device: deviceFlag(),
+    events: eventsFlag,
     'gpu-memory': gpuMemoryFlag,
     out: Flags.string({description: 'Directory for the run, instead of output_dir of the recipe.', helpValue: 'DIR'}),
     set: Flags.string({
@@ -43,6 +47,7 @@ export default class Train extends BaseCommand {
       import('../recipe/packaged.js'),
       import('../recipe/run-recipe.js'),
     ])
+    const events = await this.events(flags.events)
     const loaded = await loadRecipe(await findRecipe(args.recipe), flags.set ?? [])
     const reporter = await this.progress()
     const {base, tokenizer} = loaded.recipe.model
@@ -50,19 +55,25 @@ export default class Train extends BaseCommand {
     const model = {...loaded.recipe.model, base: located.name}
     const recipe = {...loaded.recipe, model, ...(flags.out !== undefined && {output_dir: flags.out})}
     const progress = new RunProgress(reporter)
+    events.start('train', this.config.version, recipe.output_dir)
     const {dispose, signal} = interruptSignal()
     try {
       const summary = await runRecipe({
         device: flags.device,
         gpuMemory: flags['gpu-memory'] ?? null,
-        place: {model: located.directory, tokenizer: located.tokenizer},
+        memoryInUse: () => process.memoryUsage.rss(),
+        place: {data: await findData(recipe, reporter), model: located.directory, tokenizer: located.tokenizer},
         processes,
         recipe,
-        report: (event) => progress.show(event),
+        report(event) {
+          progress.show(event)
+          events.run(event)
+        },
         signal,
       })
       progress.finish()
-      const report = trainReport(summary)
+      const report = trainReport(summary, await writeFinalReport(summary.out, located.directory, reporter))
+      events.end(report)
       for (const line of trainReportText(report, recipe.model.base)) this.out(line)
       return report
     } finally {

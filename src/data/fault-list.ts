@@ -22,11 +22,17 @@ export class FaultList {
     if (this.shown.length < mostShown) this.shown.push({where, message})
   }
 
-  throwIfAny(): void {
-    if (this.total === 0) return
+  /** null if there are none */
+  error(): DataError | null {
+    if (this.total === 0) return null
     const hidden = this.total - this.shown.length
     const faults = hidden === 0 ? this.shown : [...this.shown, {where: '', message: `… and ${hidden} more`}]
     const message = `The data cannot be used: ${this.total} ${this.total === 1 ? 'fault' : 'faults'}.`
-    throw new DataError(message, {faults, ...(this.hint === undefined ? {} : {hint: this.hint})})
+    return new DataError(message, {faults, ...(this.hint === undefined ? {} : {hint: this.hint})})
+  }
+
+  throwIfAny(): void {
+    const error = this.error()
+    if (error) throw error
   }
 }

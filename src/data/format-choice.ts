@@ -2,10 +2,14 @@
  * The one format of a dataset. `auto` takes it from the keys of the first row that can be understood; every other row, and every
  * plain text file, is then held to it. A format that was named in the settings is not argued with: its keys are simply required.
  */
+import {columnsHint} from './columns.js'
 import {type DataFormat, type RowFormat} from './dataset.js'
 import {type FaultList} from './fault-list.js'
 import {type JsonObject} from './json-value.js'
 import {formatsOf, listKeys} from './row-formats.js'
+
+const EXPECTED =
+  'prompt and completion, or text, or input_ids, or messages, or conversations, or instruction and output, or segments'
 
 export type Verdict = 'agrees' | 'disagrees' | 'unclear'
 
@@ -36,7 +40,7 @@ export class FormatChoice {
     if (formats.length === 1) return this.judge(formats[0], `${where} has ${listKeys(row)}`, where)
     const keys = listKeys(row)
     if (formats.length === 0) {
-      this.faults.add(where, `has ${keys}; expected prompt and completion, or text, or input_ids`)
+      this.faults.add(where, `has ${keys}; expected ${EXPECTED}`, columnsHint(row))
     } else {
       this.faults.add(where, `could be ${formats.join(' or ')}: it has ${keys}`, `data.format: ${formats[0]}`)
     }

@@ -5,6 +5,7 @@
 import {type FaultList} from './fault-list.js'
 import {splitJsonArray} from './json-array.js'
 import {readLines, readWhole} from './text-files.js'
+import {type Compression} from './unpack.js'
 
 export interface JsonRow {
   readonly value: unknown
@@ -12,16 +13,24 @@ export interface JsonRow {
   readonly where: string
 }
 
-export async function* readJsonLines(file: string, faults: FaultList): AsyncGenerator<JsonRow> {
-  for await (const line of readLines(file, faults)) {
+export async function* readJsonLines(
+  file: string,
+  faults: FaultList,
+  compression: Compression = 'none',
+): AsyncGenerator<JsonRow> {
+  for await (const line of readLines(file, faults, compression)) {
     if (line.text.trim() === '') continue
     const row = parse(line.text, `${file}:${line.number}`, faults)
     if (row !== null) yield row
   }
 }
 
-export async function* readJsonArray(file: string, faults: FaultList): AsyncGenerator<JsonRow> {
-  const text = await readWhole(file, faults)
+export async function* readJsonArray(
+  file: string,
+  faults: FaultList,
+  compression: Compression = 'none',
+): AsyncGenerator<JsonRow> {
+  const text = await readWhole(file, faults, compression)
   if (text === null || text.trim() === '') return
 
   const {elements, fault} = splitJsonArray(text)

@@ -1,26 +1,51 @@
 /**
- * What a row of JSON means: `{prompt, completion}`, `{text}` or `{input_ids, labels}`. Keys tell the format; here they are looked at, and
- * the values are checked, so that everything after may trust them. Keys that no format knows (an id, a source) are left alone.
+ * What a row means. Keys tell the format; here they are looked at, and the values are checked, so that everything after may trust
+ * them. Keys that no format knows (an id, a source) are left alone.
  */
-import {ignoredLabel, type RowFormat} from './dataset.js'
+import {ignoredLabel, ROW_FORMATS, type RowFormat} from './dataset.js'
 import {type JsonObject, kindOf} from './json-value.js'
+import {alpacaMessages, chatMessages, type Message, shareGptMessages} from './messages.js'
+import {type Segment, segmentsOf} from './segments.js'
+import {textProblem} from './text-value.js'
 
 export type Row =
   | {readonly format: 'prompt_completion'; readonly prompt: string; readonly completion: string}
   | {readonly format: 'text'; readonly text: string}
   | {readonly format: 'tokens'; readonly ids: readonly number[]; readonly labels: readonly number[] | null}
+  | {readonly format: 'segments'; readonly segments: readonly Segment[]}
+  | {
+      readonly format: 'chat' | 'sharegpt' | 'alpaca'
+      readonly messages: readonly Message[]
+      /** What else a template may look at: tools, the columns of Alpaca */
+      readonly besides: JsonObject
+    }
 
 /** The keys that a row of each format must have. */
 export const requiredKeys: Readonly<Record<RowFormat, readonly string[]>> = {
   prompt_completion: ['prompt', 'completion'],
   text: ['text'],
   tokens: ['input_ids'],
+  chat: ['messages'],
+  sharegpt: ['conversations'],
+  alpaca: ['instruction', 'output'],
+  segments: ['segments'],
 }
 
-/** Formats that have at least one of their keys in the row: one in a good row, more in an ambiguous one. */
+/** Every key that means something; data.columns may map a column to each. */
+export const KNOWN_KEYS: readonly string[] = [
+  ...Object.values(requiredKeys).flat(),
+  'labels',
+  'input',
+  'system',
+  'tools',
+]
+
+/** Formats that have all of their keys in the row, or else at least one: one in a good row, more in an ambiguous one. */
 export function formatsOf(row: JsonObject): RowFormat[] {
-  const formats = Object.keys(requiredKeys) as RowFormat[]
-  return formats.filter((format) => requiredKeys[format].some((key) => Object.hasOwn(row, key)))
+  const having = (some: 'every' | 'some'): RowFormat[] =>
+    ROW_FORMATS.filter((format) => requiredKeys[format][some]((key) => Object.hasOwn(row, key)))
+  const whole = having('every')
+  return whole.length > 0 ? whole : having('some')
 }
 
 export interface CheckedRow {
@@ -36,8 +61,9 @@ export function checkRow(row: JsonObject, format: RowFormat, vocabularySize: num
     return {row: null, problems: missing.map((key) => `${key} is missing; the row has ${listKeys(row)}`)}
   }
 
-  const problems = format === 'tokens' ? idProblems(row, vocabularySize) : textProblems(row, requiredKeys[format])
-  return {row: problems.length === 0 ? typedRow(row, format) : null, problems}
+  const problems: string[] = []
+  const checked = typedRow(row, format, vocabularySize, problems)
+  return {row: problems.length === 0 ? checked : null, problems}
 }
 
 export function listKeys(row: JsonObject): string {
@@ -45,26 +71,31 @@ export function listKeys(row: JsonObject): string {
   return keys.length === 0 ? 'no keys' : `the ${keys.length === 1 ? 'key' : 'keys'} ${keys.join(', ')}`
 }
 
-/** Only for rows without problems. */
-function typedRow(row: JsonObject, format: RowFormat): Row {
+/** To be trusted only if no problems were added. */
+function typedRow(row: JsonObject, format: RowFormat, vocabularySize: number | null, problems: string[]): Row {
   switch (format) {
     case 'prompt_completion':
-      return {format, prompt: row.prompt as string, completion: row.completion as string}
     case 'text':
-      return {format, text: row.text as string}
+      problems.push(...requiredKeys[format].flatMap((key) => textProblem(key, row[key], key === 'prompt') ?? []))
+      return format === 'text'
+        ? {format, text: row.text as string}
+        : {format, prompt: row.prompt as string, completion: row.completion as string}
     case 'tokens':
+      problems.push(...idProblems(row, vocabularySize))
       return {format, ids: row.input_ids as number[], labels: (row.labels as number[] | undefined) ?? null}
+    case 'segments':
+      return {format, segments: segmentsOf(row.segments, problems)}
+    case 'chat':
+      return {format, messages: chatMessages(row, problems), besides: 'tools' in row ? {tools: row.tools} : {}}
+    case 'sharegpt':
+      return {format, messages: shareGptMessages(row, problems), besides: 'tools' in row ? {tools: row.tools} : {}}
+    case 'alpaca':
+      return {
+        format,
+        messages: alpacaMessages(row, problems),
+        besides: {instruction: row.instruction, input: row.input ?? '', output: row.output},
+      }
   }
-}
-
-function textProblems(row: JsonObject, keys: readonly string[]): string[] {
-  return keys.flatMap((key) => {
-    const value = row[key]
-    if (typeof value !== 'string') return `${key}: expected a string, got ${kindOf(value)}`
-    if (value === '' && key !== 'prompt') return `${key} is empty`
-    const broken = value.search(/\p{Surrogate}/u)
-    return broken < 0 ? [] : `${key}: character ${broken + 1} is half of a surrogate pair, which is not text`
-  })
 }
 
 function idProblems(row: JsonObject, vocabularySize: number | null): string[] {

@@ -3,11 +3,11 @@
  * Bytes that are not UTF-8 become faults that name the line; nothing is ever replaced in silence.
  */
 import {constants, isUtf8} from 'node:buffer'
-import {createReadStream} from 'node:fs'
-import {access, readFile, stat, constants as modes} from 'node:fs/promises'
+import {access, stat, constants as modes} from 'node:fs/promises'
 
 import {FileError, type Fault} from '../errors.js'
 import {type FaultList} from './fault-list.js'
+import {type Compression, openBytes} from './unpack.js'
 
 export interface Line {
   /** From 1. */
@@ -17,6 +17,9 @@ export interface Line {
 }
 
 const lineFeed = 0x0a
+
+const EMPTY_DIRECTORY =
+  'is a directory without data files for this use; they end in .jsonl, .json, .csv, .tsv, .parquet or .txt, also with .gz after it'
 
 /** Throws one FileError for all files that cannot be read. */
 export async function requireFiles(files: readonly string[]): Promise<void> {
@@ -32,9 +35,13 @@ export async function requireFiles(files: readonly string[]): Promise<void> {
 }
 
 /** Lines of a file, streamed. Lines that are not UTF-8 are reported and left out. */
-export async function* readLines(file: string, faults: FaultList): AsyncGenerator<Line> {
+export async function* readLines(
+  file: string,
+  faults: FaultList,
+  compression: Compression = 'none',
+): AsyncGenerator<Line> {
   let number = 0
-  for await (const bytes of splitLines(createReadStream(file))) {
+  for await (const bytes of splitLines(openBytes(file, compression))) {
     number++
     if (number === 1 && reportUtf16(bytes, file, faults)) return
     if (!isUtf8(bytes)) {
@@ -48,15 +55,23 @@ export async function* readLines(file: string, faults: FaultList): AsyncGenerato
 }
 
 /** The whole file; null after reporting what is wrong with it. */
-export async function readWhole(file: string, faults: FaultList): Promise<string | null> {
-  const {size} = await stat(file)
-  if (size > constants.MAX_STRING_LENGTH) {
-    const message = `is ${size} bytes long; a file of this kind may have ${constants.MAX_STRING_LENGTH}`
+export async function readWhole(
+  file: string,
+  faults: FaultList,
+  compression: Compression = 'none',
+): Promise<string | null> {
+  const pieces: Buffer[] = []
+  let size = 0
+  for await (const piece of openBytes(file, compression)) {
+    pieces.push(piece)
+    size += piece.length
+    if (size <= constants.MAX_STRING_LENGTH) continue
+    const message = `is longer than the ${constants.MAX_STRING_LENGTH} bytes that a file of this kind may have`
     faults.add(file, message, 'split it, or use .jsonl')
     return null
   }
 
-  const bytes = await readFile(file)
+  const bytes = Buffer.concat(pieces)
   if (isUtf8(bytes)) return withoutMark(bytes.toString('utf8'))
   if (reportUtf16(bytes, file, faults)) return null
 
@@ -74,7 +89,7 @@ export async function readWhole(file: string, faults: FaultList): Promise<string
 async function unreadable(file: string): Promise<string | null> {
   try {
     const found = await stat(file)
-    if (!found.isFile() && !found.isFIFO()) return found.isDirectory() ? 'is a directory, not a file' : 'is not a file'
+    if (!found.isFile() && !found.isFIFO()) return found.isDirectory() ? EMPTY_DIRECTORY : 'is not a file'
     await access(file, modes.R_OK)
     return null
   } catch (error) {

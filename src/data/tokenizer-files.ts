@@ -17,6 +17,9 @@ export interface TokenizerFiles {
   readonly vocabulary: ReadonlyMap<string, number>
   /** null where none is declared. */
   readonly eosToken: string | null
+  readonly bosToken: string | null
+  /** chat_template.jinja, or what tokenizer_config.json says under that name */
+  readonly chatTemplate: string | null
 }
 
 const missingHint =
@@ -35,12 +38,14 @@ export async function readTokenizerFiles(modelDirectory: string): Promise<Tokeni
   const config = (await readJson(join(modelDirectory, 'tokenizer_config.json'))) ?? {}
   const faults: Fault[] = []
   const vocabulary = collectVocabulary(tokenizer, faults)
-  const eosToken = declaredToken(config.eos_token, faults)
+  const eosToken = declaredToken('eos_token', config, faults)
+  const bosToken = declaredToken('bos_token', config, faults)
+  const chatTemplate = await readChatTemplate(modelDirectory, config, faults)
   if (faults.length === 0 && eosToken !== null && !vocabulary.has(eosToken)) {
     faults.push({where: eosPlace, message: `${JSON.stringify(eosToken)} is not in the vocabulary`})
   }
 
-  if (faults.length === 0) return {path, tokenizer, config, vocabulary, eosToken}
+  if (faults.length === 0) return {path, tokenizer, config, vocabulary, eosToken, bosToken, chatTemplate}
   throw new FileError(`The tokenizer in ${modelDirectory} is damaged.`, {faults, hint: missingHint})
 }
 
@@ -103,11 +108,26 @@ function addedTokens(tokenizer: JsonObject, faults: Fault[]): Entry[] {
 }
 
 /** A special token is written as its text or as `{content}`. */
-function declaredToken(value: unknown, faults: Fault[]): string | null {
+function declaredToken(key: string, config: JsonObject, faults: Fault[]): string | null {
+  const value = config[key]
   if (value === undefined || value === null) return null
   const text = isJsonObject(value) ? value.content : value
   if (typeof text === 'string') return text
-  faults.push({where: eosPlace, message: `expected a string or {content}, got ${kindOf(value)}`})
+  faults.push({where: `tokenizer_config.json ${key}`, message: `expected a string or {content}, got ${kindOf(value)}`})
+  return null
+}
+
+/** A text, or a list of named ones, of which `default` is for ordinary conversations. */
+async function readChatTemplate(directory: string, config: JsonObject, faults: Fault[]): Promise<string | null> {
+  const file = await readFile(join(directory, 'chat_template.jinja'), 'utf8').catch(() => null)
+  if (file !== null) return file
+  const {chat_template: value = null} = config
+  if (value === null || typeof value === 'string') return value
+  const named: unknown = Array.isArray(value) ? value.find((entry) => field(entry, 'name') === 'default') : undefined
+  const template = field(named, 'template')
+  if (typeof template === 'string') return template
+  const message = `expected a string or a list with one named default, got ${kindOf(value)}`
+  faults.push({where: 'tokenizer_config.json chat_template', message})
   return null
 }
 

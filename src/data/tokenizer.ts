@@ -2,6 +2,8 @@
  * Text to token ids and back, as the Hugging Face tokenizers library does it, through its JavaScript edition. Special tokens written in
  * the text are recognised, the model's template is applied (a BOS where it has one), and decoding shows every token and cleans up nothing.
  */
+import {createHash} from 'node:crypto'
+
 import * as library from '@huggingface/tokenizers'
 
 import {FileError} from '../errors.js'
@@ -9,18 +11,31 @@ import {type JsonObject} from './json-value.js'
 import {readTokenizerFiles, type TokenizerFiles} from './tokenizer-files.js'
 
 export interface Tokenizer {
-  encode(text: string): number[]
+  /** `isWhole: false` is for text that goes on from other text, or that has its special tokens written in it: none are added. */
+  encode(text: string, isWhole?: boolean): number[]
   decode(ids: readonly number[]): string
   readonly eosId: number | null
   /** The highest id plus one. */
   readonly vocabularySize: number
+  /** What templates of conversations need; absent where there is nothing of the kind */
+  readonly chat?: ChatTexts
+  /** Tells tokenizers apart: of the content of its files; absent where that is not known */
+  readonly fingerprint?: string
+}
+
+export interface ChatTexts {
+  /** The tokenizer's own chat template, in Jinja */
+  readonly template: string | null
+  /** '' where there is none */
+  readonly bosToken: string
+  readonly eosToken: string
 }
 
 const asWritten = {clean_up_tokenization_spaces: false, skip_special_tokens: false}
 
 /** What is used of the library. Its own declarations import one another without file extensions, which Node's resolution rejects. */
 interface HubTokenizer {
-  encode(text: string): {readonly ids: number[]}
+  encode(text: string, options: {add_special_tokens: boolean}): {readonly ids: number[]}
   decode(ids: readonly number[], options: typeof asWritten): string
   id_to_token(id: number): string | undefined
 }
@@ -32,14 +47,22 @@ export async function loadTokenizer(modelDirectory: string): Promise<Tokenizer> 
   let highest = -1
   for (const id of files.vocabulary.values()) highest = Math.max(highest, id)
   return {
-    encode: (text) => hub.encode(text).ids,
+    encode: (text, isWhole = true) => hub.encode(text, {add_special_tokens: isWhole}).ids,
     decode(ids) {
       const known = ids.filter((id) => hub.id_to_token(id) !== undefined)
       return known.length === 0 ? '' : hub.decode(known, asWritten)
     },
     eosId: files.eosToken === null ? null : (files.vocabulary.get(files.eosToken) ?? null),
     vocabularySize: highest + 1,
+    chat: {template: files.chatTemplate, bosToken: files.bosToken ?? '', eosToken: files.eosToken ?? ''},
+    fingerprint: fingerprintOf(files),
   }
+}
+
+function fingerprintOf({chatTemplate, config, tokenizer}: TokenizerFiles): string {
+  return createHash('sha256')
+    .update(JSON.stringify([tokenizer, config, chatTemplate]))
+    .digest('hex')
 }
 
 /**

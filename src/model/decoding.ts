@@ -2,10 +2,12 @@
  * Text generation, one token at a time. Convolution window and scan state are carried, so time and memory for a token do
  * not depend on how many came before.
  */
+import {setImmediate} from 'node:timers/promises'
 import * as tf from '@tensorflow/tfjs-core'
 import {type RandomStream} from '../data/random.js'
 import {type LanguageModel, logitsOf, type ModelState} from './language-model.js'
 import {disposeState, readOn} from './read-on.js'
+import {penalised} from './repetition.js'
 import {chooseToken, type Sampling} from './sampling.js'
 import {type Sites} from './sites.js'
 
@@ -18,13 +20,27 @@ export interface Decoding extends Sampling {
   readonly eosId: number | null
 }
 
+/** What decoding goes on from, and leaves behind. */
+export interface Carried {
+  /** What was read before the prompt; freed. null: nothing, the prompt is the start. */
+  readonly state: ModelState | null
+  /** Ids read before the prompt, which a penalty on repetitions counts. */
+  readonly ids: readonly number[]
+  /** Sees the state at the end, after the prompt and all new tokens but the last; it is freed when this is done. */
+  readonly keep?: (state: ModelState) => Promise<void>
+  /** Stops the reading of a long prompt between two pieces, by throwing its reason. */
+  readonly signal?: AbortSignal
+}
+
+const NOTHING: Carried = {ids: [], state: null}
+
 interface Step {
   readonly logits: tf.Tensor // (1, 1, V), after the last of the ids
   readonly state: ModelState
 }
 
 /** Reads some more ids; what `before` holds is freed. */
-function advance(model: LanguageModel, sites: Sites, ids: readonly number[], before: Step | null): Step {
+function advance(model: LanguageModel, sites: Sites, ids: readonly number[], before: Partial<Step> | null): Step {
   const part = {ids, shape: [1, ids.length] as [number, number]}
   const {answer: logits, state} = readOn(model, sites, part, before?.state ?? null, {
     name: 'logits after the last',
@@ -33,12 +49,12 @@ function advance(model: LanguageModel, sites: Sites, ids: readonly number[], bef
       return logitsOf(sites, tail)
     },
   })
-  before?.logits.dispose()
+  before?.logits?.dispose()
   return {logits, state}
 }
 
-function release(step: Step | null): void {
-  step?.logits.dispose()
+function release(step: Partial<Step> | null): void {
+  step?.logits?.dispose()
   disposeState(step?.state ?? null)
 }
 
@@ -52,21 +68,30 @@ export async function* decode(
   prompt: readonly number[],
   {eosId, maxNewTokens, ...sampling}: Decoding,
   random: RandomStream,
+  {ids: before, keep, signal, state}: Carried = NOTHING,
 ): AsyncGenerator<number, void, void> {
-  let step: Step | null = null
+  const seen = new Set([...before, ...prompt])
+  let step: Partial<Step> | null = state && {state}
   try {
     for (let from = 0; from < prompt.length; from += PROMPT_PIECE) {
+      if (from > 0) await setImmediate() // let the terminal repaint and signals arrive
+      signal?.throwIfAborted()
       step = advance(model, sites, prompt.slice(from, from + PROMPT_PIECE), step)
     }
-    for (let made = 0; step && made < maxNewTokens; made++) {
+    for (let made = 0; step?.logits && made < maxNewTokens; made++) {
       const logits = await step.logits.data<'float32'>() // waits for the device
       step.logits.dispose()
-      const token = chooseToken(logits, sampling, random)
+      const token = chooseToken(penalised(logits, seen, sampling.repetitionPenalty), sampling, random)
+      seen.add(token)
       yield token
       if (token === eosId || made + 1 === maxNewTokens) return
       step = advance(model, sites, [token], step)
     }
   } finally {
-    release(step)
+    try {
+      if (step?.state && keep) await keep(step.state)
+    } finally {
+      release(step)
+    }
   }
 }

@@ -11,6 +11,8 @@ export interface Sampling {
   readonly topK: number | null
   /** The smallest set of most probable tokens with at least this probability; 1 is all. */
   readonly topP: number
+  /** Makes tokens that were there before less probable: see repetition.ts. Absent or 1: no penalty. */
+  readonly repetitionPenalty?: number
 }
 
 /** logits (V) → a token id. Errors: NumericError when a logit is NaN or the largest is infinite. */

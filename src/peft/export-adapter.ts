@@ -23,6 +23,8 @@ export interface ExportOptions {
   readonly partial?: boolean
   /** A model to use instead of the one that the adapter names. */
   readonly base?: ExportBase | undefined
+  /** The text of a README.md for the result, before what the format itself says there; absent: none of ours */
+  readonly card?: (leftOut: readonly LeftOut[]) => Promise<string>
   /** Accept a base with other weights of the same shapes. */
   readonly anyBase?: boolean
 }
@@ -44,8 +46,9 @@ export async function exportAdapter(options: ExportOptions): Promise<ExportRepor
   if (leftOut.length > 0 && !(partial && holdsAny)) throw refusal(format, formats[format], holdsAny, leftOut)
   if (base !== undefined) await checkExportBase(saved, base, options.anyBase ?? false)
   const content = await formats[format].content(saved, base)
-  await writeDirectory(out, (into) => write(into, content))
-  const files = [content.textFile, content.tensorFile]
+  const card = (await options.card?.(leftOut)) ?? null
+  await writeDirectory(out, (into) => write(into, content, card))
+  const files = [...new Set([...(card === null ? [] : [README]), content.textFile, content.tensorFile])]
   return {files, format, left_out: leftOut, out, tensors: content.tensors.size}
 }
 
@@ -68,13 +71,21 @@ function refusal(
   })
 }
 
-async function write(into: string, {metadata, tensorFile, tensors, text, textFile}: ExportContent): Promise<void> {
+const README = 'README.md'
+
+async function write(
+  into: string,
+  {metadata, tensorFile, tensors, text, textFile}: ExportContent,
+  card: string | null,
+): Promise<void> {
   const sources = [...tensors].map(([name, {shape, values}]): TensorSource => ({
     bytes: async () => fromFloat32(values, 'F32'),
     dtype: 'F32',
     name,
     shape,
   }))
-  await writeFileDurably(path.join(into, textFile), text)
+  if (card !== null) await writeFileDurably(path.join(into, README), card)
+  const whole = card !== null && textFile === README ? `${card}\n${text}` : text
+  await writeFileDurably(path.join(into, textFile), whole)
   await writeSafetensors(path.join(into, tensorFile), sources, metadata)
 }

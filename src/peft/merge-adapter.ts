@@ -42,6 +42,8 @@ export interface MergeAdapterOptions {
   readonly untie?: boolean
   /** What both sides are compared on, for a vocabulary of this size. */
   readonly batches: (vocabulary: number) => readonly Batch[]
+  /** The text of a README.md for the result; absent: none is written */
+  readonly card?: (report: MergeReport) => Promise<string>
   readonly report?: (event: MergeEvent) => void
   readonly signal?: AbortSignal
 }
@@ -126,6 +128,7 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
       merged_fingerprint: fingerprint,
       ...certificate,
     }
+    if (options.card) await writeFileDurably(path.join(into, 'README.md'), await options.card(result))
     await writeFileDurably(path.join(into, 'merge.json'), `${JSON.stringify(result, null, 2)}\n`)
   })
   return result as MergeReport

@@ -5,15 +5,20 @@ import {DataError, type Fault} from '../errors.js'
 /** Errors: DataError naming every row (the first 20) with an id that the model does not have. */
 export function checkVocabulary(vocabulary: number, sets: readonly (Dataset | null)[]): void {
   const faults: Fault[] = []
-  for (const {ids, labels, where} of sets.flatMap((set) => set?.examples ?? [])) {
-    const beyond = ids.find((id) => id >= vocabulary) ?? labels.find((label) => label >= vocabulary)
-    if (beyond !== undefined) {
-      faults.push({message: `token id ${beyond} is beyond the model's vocabulary of ${vocabulary}`, where})
+  let count = 0
+  for (const set of sets) {
+    for (const {ids, labels, where} of set?.examples ?? []) {
+      const beyond = ids.find((id) => id >= vocabulary) ?? labels.find((label) => label >= vocabulary)
+      if (beyond === undefined) continue
+      count++
+      if (count <= 20) {
+        faults.push({message: `token id ${beyond} is beyond the model's vocabulary of ${vocabulary}`, where})
+      }
     }
   }
-  if (faults.length > 0) {
-    throw new DataError(`${faults.length} rows hold token ids that the model does not have.`, {
-      faults: faults.slice(0, 20),
+  if (count > 0) {
+    throw new DataError(`${count} rows hold token ids that the model does not have.`, {
+      faults,
       hint: 'Check that the data was made with the tokenizer of this model.',
     })
   }

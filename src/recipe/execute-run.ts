@@ -4,14 +4,17 @@ import {type AppendLog} from '../checkpoint/append-log.js'
 import {pruneCheckpoints, writeCheckpoint} from '../checkpoint/training-checkpoint.js'
 import {FileError, interruption, InterruptedError, MemoryError, NumericError} from '../errors.js'
 import {saveAdapter} from '../peft/saved-adapter.js'
-import {planSteps} from '../train/plan.js'
 import {type Snapshot} from '../train/progress.js'
+import {planTraining} from '../train/training-plan.js'
 import {train} from '../train/train.js'
 import {type TrainSettings} from '../train/training-run.js'
+import {placeInRecipe} from './model-place.js'
 import {explain, type Prepared, recomputes} from './prepare-run.js'
+import {ChartFile} from './chart-file.js'
 import {removeRun, replacing, runFiles} from './run-files.js'
 import {type RunOptions, type RunSummary} from './run-options.js'
 import {toContent} from './run-state.js'
+import {createSampler} from './sampler.js'
 import {trainSettings} from './settings.js'
 
 /** Where the run goes on. */
@@ -20,6 +23,8 @@ export interface Start {
   readonly snapshot: Snapshot | null
   /** Open at that moment; closed at the end */
   readonly metrics: AppendLog
+  /** Likewise; null without eval.samples */
+  readonly samples: AppendLog | null
 }
 
 /** How far the run is, for its last words. */
@@ -37,20 +42,29 @@ export async function execute(prepared: Prepared, options: RunOptions, start: St
   const {recipe, report} = options
   const {adapters, model, train: examples} = prepared
   const settings = {...trainSettings(recipe), recompute: recomputes(prepared.memory)}
-  const {steps} = planSteps(examples.examples.length, settings)
+  const {steps} = planTraining(
+    examples.examples.map(({ids}) => ids.length),
+    settings,
+  )
   const done = start.snapshot?.progress.step ?? 0
   const reached: Reached = {saved: done, step: done}
-  report({done, event: 'plan', steps, total: model.weights.size, trainable: adapters.size})
+  const plan = {event: 'plan', steps, total: model.weights.size, trainable: adapters.size} as const
+  if (done === 0) start.metrics.append(JSON.stringify(plan)) // so that whoever follows the file knows how far it goes
+  report({...plan, done})
+  const {adapter, tensorboard} = runFiles(recipe.output_dir)
+  let charts: ChartFile | null = null
   try {
-    const result = await trainAndRecord(prepared, options, {...start, reached, settings, steps})
-    await keepAdapter(prepared, recipe.output_dir)
+    if (recipe.logging.tensorboard) charts = await ChartFile.create(tensorboard, done)
+    const result = await trainAndRecord(prepared, options, {...start, charts, reached, settings, steps})
+    await keepAdapter(prepared, recipe.output_dir, result.bestValues)
     const sizes = {baseParameters: model.weights.size, trainableParameters: adapters.size}
-    const {adapter} = runFiles(recipe.output_dir)
     return {...result, ...sizes, adapter, base: prepared.base.path, device: prepared.device, out: recipe.output_dir}
   } catch (error) {
     throw await ending(error, prepared, options, {reached, steps})
   } finally {
     await start.metrics.close()
+    await charts?.close()
+    await start.samples?.close()
   }
 }
 
@@ -58,19 +72,28 @@ interface Recording extends Start {
   readonly reached: Reached
   readonly settings: TrainSettings
   readonly steps: number
+  /** For TensorBoard; null where the recipe does not ask for it */
+  readonly charts: ChartFile | null
 }
 
-function trainAndRecord(
+async function trainAndRecord(
   {adapters, model, origin, train: examples, validation}: Prepared,
-  {recipe, report, signal}: RunOptions,
-  {metrics, reached, settings, snapshot, steps}: Recording,
+  {memoryInUse, place, recipe, report, signal}: RunOptions,
+  {charts, metrics, reached, samples, settings, snapshot, steps}: Recording,
 ): ReturnType<typeof train> {
   const {checkpoints} = runFiles(recipe.output_dir)
+  const memoryNow = (): number | null => {
+    const onGpu = gpuBackend()?.gpuMemory()
+    return onGpu ? onGpu.live + onGpu.pooled : (memoryInUse?.() ?? null)
+  }
+  const {tokenizer} = place ?? placeInRecipe(recipe)
+  const sample = await createSampler(recipe, {adapters, model, tokenizer, ...(signal && {signal})})
   return train({
     checkpoints: {
       every: recipe.checkpoints.every,
-      async save({optimizer, progress}) {
+      async save({bestValues = null, optimizer, progress}) {
         const content = toContent({
+          bestValues,
           metrics: await metrics.settle(),
           optimizer,
           origin,
@@ -79,19 +102,24 @@ function trainAndRecord(
           steps,
           values: await adapters.values(),
         })
-        await writeCheckpoint(checkpoints, progress.step, content)
+        const file = await writeCheckpoint(checkpoints, progress.step, content)
         reached.saved = progress.step
+        report({event: 'checkpoint', file, step: progress.step})
         await pruneCheckpoints(checkpoints, recipe.checkpoints.keep)
       },
     },
     from: snapshot,
-    report(event) {
-      if (event.event === 'step' || event.event === 'skip') reached.step = event.step
-      metrics.append(JSON.stringify(event))
+    report(happened) {
+      if (happened.event === 'step' || happened.event === 'skip') reached.step = happened.step
+      const event = happened.event === 'gauge' ? {...happened, memory_bytes: memoryNow()} : happened
+      const log = event.event === 'sample' ? samples : metrics
+      log?.append(JSON.stringify(event))
+      charts?.write(event)
       report(event)
     },
     reportEvaluation: (evaluated, total) => report({done: evaluated, event: 'evaluating', total}),
     settings,
+    ...(sample && {sample}),
     train: examples.examples,
     trainee: {adapters, model},
     validation: validation?.examples ?? null,
@@ -99,9 +127,14 @@ function trainAndRecord(
   })
 }
 
-async function keepAdapter({adapters, base}: Prepared, out: string): Promise<void> {
+/** With the best evaluation's values, or those of now. */
+async function keepAdapter(
+  {adapters, base}: Prepared,
+  out: string,
+  best: Snapshot['bestValues'] = null,
+): Promise<void> {
   const {adapter} = runFiles(out)
-  const values = await adapters.values()
+  const values = best ?? (await adapters.values())
   await replacing(adapter, () => saveAdapter(adapter, {settings: adapters.settings, values}, base))
 }
 

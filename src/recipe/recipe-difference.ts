@@ -14,14 +14,22 @@ const NEUTRAL = [
   /^data\.(train|validation)(\.\d+)?$/,
   /^eval\./,
   /^checkpoints\./,
+  /^logging\./,
   /^train\.(checkpointing|on_nonfinite|max_skips)$/,
 ]
 
-export function recipeDifference(run: Recipe, now: Recipe): Fault[] {
+/** What may change besides when a run that has ended goes on: it is then one of more steps, from the optimizer's state. */
+const FREE_AFTER_END = /^train\.(epochs|max_steps|max_tokens|max_minutes|keep|early_stopping(\..*)?|schedule\..*)$/
+
+export function recipeDifference(run: Recipe, now: Recipe, {hasEnded = false} = {}): Fault[] {
   const [before, after] = [run, now].map((recipe) => new Map(leaves(recipe, [])))
   const keys = [...new Set([...before.keys(), ...after.keys()])]
   return keys
-    .filter((key) => before.get(key) !== after.get(key) && !NEUTRAL.some((neutral) => neutral.test(key)))
+    .filter(
+      (key) =>
+        before.get(key) !== after.get(key) &&
+        !(hasEnded ? [...NEUTRAL, FREE_AFTER_END] : NEUTRAL).some((free) => free.test(key)),
+    )
     .map((where) => ({message: difference(before.get(where), after.get(where)), where}))
 }
 
@@ -45,7 +53,7 @@ function difference(before: string | undefined, after: string | undefined): stri
 }
 
 /** Every value that holds no others, as JSON by its dotted key. */
-function leaves(value: unknown, path: Path): [string, string][] {
+export function leaves(value: unknown, path: Path): [string, string][] {
   if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) {
     return [[dotted(path), JSON.stringify(value) ?? 'absent']]
   }

@@ -21,7 +21,9 @@ import {refuseUsedDirectory, removeIfEmpty, type RunFiles, runFiles} from './run
 import {type RunOptions, type RunSummary} from './run-options.js'
 import {lock} from './run-recipe.js'
 import {type RunState} from './run-state.js'
+import {openSamples} from './samples-file.js'
 import {type Recipe} from './schema.js'
+import {extended, isDone, withMoreEpochs} from './extend-run.js'
 
 export interface ResumeOptions extends Omit<RunOptions, 'device' | 'place' | 'recipe'> {
   /** The directory of the run */
@@ -34,6 +36,8 @@ export interface ResumeOptions extends Omit<RunOptions, 'device' | 'place' | 're
   readonly locate?: (recipe: Recipe) => Promise<ModelPlace>
   /** A new directory, in which the run goes on with other settings; null: in its own. */
   readonly fork?: string | null
+  /** Epochs to add to those of the run, which must be done with them */
+  readonly moreEpochs?: number | null
 }
 
 /** Errors: MismatchError with every difference; those of every part. */
@@ -58,22 +62,24 @@ export async function resumeRun(options: ResumeOptions): Promise<RunSummary> {
   }
 }
 
-async function recipeOf({fork = null, overrides = [], run}: ResumeOptions): Promise<Recipe> {
+async function recipeOf({fork = null, moreEpochs = null, overrides = [], run}: ResumeOptions): Promise<Recipe> {
   const file = runFiles(run).recipe
   if (!(await isFile(file))) {
     throw new FileError(`${run} holds no run that could go on: recipe.resolved.yaml is missing.`, {
       hint: 'Name the output directory of a run; one that was stopped before its first step is trained anew.',
     })
   }
-  const {recipe} = await loadRecipe(file, overrides)
+  const {recipe: begun} = await loadRecipe(file, overrides)
+  const recipe = moreEpochs === null ? begun : withMoreEpochs(begun, moreEpochs)
   return {...recipe, output_dir: fork ?? run}
 }
 
 async function goOn(found: FoundCheckpoint, recipe: Recipe, options: ResumeOptions): Promise<RunSummary> {
-  const {fork = null, overrides = [], report, run} = options
+  const {fork = null, report, run} = options
   const {state} = found
   const files = runFiles(recipe.output_dir)
-  if (state && fork === null) refuseDifference(recipeDifference(state.recipe, recipe), run)
+  const ended = state !== null && isDone(state)
+  if (state && fork === null) refuseDifference(recipeDifference(state.recipe, recipe, {hasEnded: ended}), run)
   if (!state && fork !== null) throw nothingToFork(run)
   const place = (await options.locate?.(recipe)) ?? placeInRecipe(recipe)
   const runOptions: RunOptions = {...options, device: options.device ?? deviceOf(state), place, recipe}
@@ -86,8 +92,11 @@ async function goOn(found: FoundCheckpoint, recipe: Recipe, options: ResumeOptio
     if (state && fork === null) refuseDifference(originDifference(state.origin, prepared.origin), run)
     if (state) noteOtherGpu(state, prepared, report)
     const metrics = await openMetrics(found, files, options)
-    if (fork !== null || overrides.length > 0) await writeFileDurably(files.recipe, resolvedYaml(recipe))
-    return await execute(prepared, runOptions, {metrics, snapshot: state})
+    const before = state && {file: runFiles(run).samples, progress: state.progress}
+    const samples = recipe.eval.samples && (await openSamples(files.samples, before))
+    await writeFileDurably(files.recipe, resolvedYaml(recipe))
+    const snapshot = state && ended ? extended(state, recipe) : state
+    return await execute(prepared, runOptions, {metrics, samples, snapshot})
   } finally {
     release(prepared)
   }

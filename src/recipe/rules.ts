@@ -2,7 +2,10 @@
  * Rules that tie several keys of a recipe together. They look at the values as written, valid or not, so that they are reported
  * along with everything else; a rule stays silent where a value it needs is of the wrong type, because that is a fault of its own.
  */
+import {LOSS_PARTS, ROW_FORMATS} from '../data/dataset.js'
+import {hasRoles, partsOf} from '../data/supervision.js'
 import {type Path, valueAt} from './paths.js'
+import {trainingRules} from './training-rules.js'
 
 export interface BrokenRule {
   readonly path: Path
@@ -10,7 +13,7 @@ export interface BrokenRule {
 }
 
 export function brokenRules(recipe: unknown): BrokenRule[] {
-  return [...warmupWithinRun(recipe), ...lossFitsFormat(recipe), ...distinctAdapters(recipe)]
+  return [...warmupWithinRun(recipe), ...lossFitsFormat(recipe), ...distinctAdapters(recipe), ...trainingRules(recipe)]
 }
 
 function warmupWithinRun(recipe: unknown): BrokenRule[] {
@@ -21,26 +24,16 @@ function warmupWithinRun(recipe: unknown): BrokenRule[] {
   return [{message, path: ['train', 'schedule', 'warmup']}]
 }
 
-/** Which choices of `data.loss_on` need which formats; the others go with all. */
-const FORMAT_FOR_LOSS = new Map([
-  ['completion', 'prompt_completion'],
-  ['labelled', 'tokens'],
-])
-
 function lossFitsFormat(recipe: unknown): BrokenRule[] {
   const lossOn = valueAt(recipe, ['data', 'loss_on'])
-  const format = valueAt(recipe, ['data', 'format'])
-  const needed = typeof lossOn === 'string' ? FORMAT_FOR_LOSS.get(lossOn) : undefined
-  if (needed === undefined || typeof format !== 'string' || !KNOWN_FORMATS.has(format) || format === needed) return []
-  return [
-    {
-      message: `${String(lossOn)} needs rows of format ${needed}, but data.format is ${format}; write auto or all`,
-      path: ['data', 'loss_on'],
-    },
-  ]
+  const format = ROW_FORMATS.find((known) => known === valueAt(recipe, ['data', 'format']))
+  if (format === undefined || lossOn === 'auto') return []
+  const isPart = LOSS_PARTS.some((part) => part === lossOn)
+  if (Array.isArray(lossOn) ? hasRoles(format) : !isPart || partsOf[format].some((part) => part === lossOn)) return []
+  const fitting = [...partsOf[format], ...(hasRoles(format) ? ['a list of roles'] : [])].join(' or ')
+  const message = `${String(lossOn)} does not go with rows of format ${format}; write auto or ${fitting}`
+  return [{message, path: ['data', 'loss_on']}]
 }
-
-const KNOWN_FORMATS = new Set(['prompt_completion', 'text', 'tokens'])
 
 /** Two entries alike would train the same sum twice; they differ in nothing that the model can see. */
 function distinctAdapters(recipe: unknown): BrokenRule[] {

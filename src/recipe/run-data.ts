@@ -13,12 +13,17 @@ export interface RunData {
 }
 
 export async function readData(recipe: Recipe, place: ModelPlace): Promise<RunData> {
-  const settings = dataSettings(recipe)
   const tokenizer = await tokenizerFor(recipe, place)
-  const files = (value: string | readonly string[]): readonly string[] => (typeof value === 'string' ? [value] : value)
-  const train = await readDataset(files(recipe.data.train), tokenizer, settings)
-  const {validation} = recipe.data
-  return {train, validation: validation === null ? null : await readDataset(files(validation), tokenizer, settings)}
+  const read = (role: 'train' | 'validation', named: string | readonly string[]): Promise<Dataset> => {
+    const files = [named].flat().flatMap((name) => place.data?.files.get(name)?.[role] ?? name)
+    const store = place.data && {directory: place.data.store}
+    return readDataset(files, tokenizer, dataSettings(recipe), {role, ...(store && {store})})
+  }
+  const {train, validation} = recipe.data
+  return {
+    train: await read('train', train),
+    validation: validation === null ? null : await read('validation', validation),
+  }
 }
 
 /** Rows of token ids need no tokenizer; without one, the model's vocabulary is the bound on ids. */

@@ -12,6 +12,12 @@ export interface RunFiles {
   readonly metrics: string
   readonly checkpoints: string
   readonly adapter: string
+  /** One page with the curves */
+  readonly report: string
+  /** Directory of TensorBoard's event files */
+  readonly tensorboard: string
+  /** Only where the recipe has eval.samples */
+  readonly samples: string
 }
 
 export function runFiles(out: string): RunFiles {
@@ -21,6 +27,9 @@ export function runFiles(out: string): RunFiles {
     checkpoints: inside('checkpoints'),
     metrics: inside('metrics.jsonl'),
     recipe: inside('recipe.resolved.yaml'),
+    report: inside('report.html'),
+    samples: inside('samples.jsonl'),
+    tensorboard: inside('tensorboard'),
   }
 }
 
@@ -45,8 +54,8 @@ export async function refuseUsedDirectory(out: string): Promise<void> {
 
 /** Takes back the files of a run that did not take a step, so that its directory is free again. */
 export async function removeRun(out: string): Promise<void> {
-  const {metrics, recipe} = runFiles(out)
-  for (const file of [metrics, recipe]) await rm(file, {force: true})
+  const {metrics, recipe, samples, tensorboard} = runFiles(out)
+  for (const file of [metrics, recipe, samples, tensorboard]) await rm(file, {force: true, recursive: true})
 }
 
 /** Removes the directory if nothing is in it. */

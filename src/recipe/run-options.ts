@@ -1,14 +1,15 @@
 /** What a run is asked for, what it tells while it goes on, and what it gives back. */
 import {type Device, type DeviceChoice} from '../backend/devices.js'
 import {type Processes} from '../checkpoint/directory-lock.js'
-import {type TrainEvent} from '../train/events.js'
+import {type GaugeEvent, type TrainEvent} from '../train/events.js'
 import {type TrainResult} from '../train/training-run.js'
 import {type ModelPlace} from './model-place.js'
 import {type Recipe} from './schema.js'
 
 /** A stage lasts until the next event. */
 export type RunEvent =
-  | TrainEvent
+  | Exclude<TrainEvent, GaugeEvent>
+  | MeasuredGauge
   | {readonly event: 'stage'; readonly text: string}
   | {readonly event: 'note'; readonly text: string}
   | {
@@ -20,6 +21,13 @@ export type RunEvent =
       readonly total: number
     }
   | {readonly event: 'evaluating'; readonly done: number; readonly total: number}
+  | {readonly event: 'checkpoint'; readonly step: number; readonly file: string}
+
+/** A gauge of the training loop, with what the machine says. */
+export interface MeasuredGauge extends GaugeEvent {
+  /** Of the GPU where the run is on one, else of this process; null: not known */
+  readonly memory_bytes: number | null
+}
 
 export interface RunOptions {
   readonly recipe: Recipe
@@ -32,6 +40,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal
   /** Knows this and other processes, so that two of them do not write one run. Without it no lock is taken. */
   readonly processes?: Processes
+  /** Bytes that this process has of the machine's memory; gauges of runs that are not on a GPU say it. */
+  readonly memoryInUse?: () => number
 }
 
 export interface RunSummary extends TrainResult {

@@ -4,6 +4,7 @@
  *   <out>/.lock                  while the run goes on
  *   <out>/recipe.resolved.yaml   every value, so that training from it repeats the run
  *   <out>/metrics.jsonl          one line for each step and evaluation, as it happens
+ *   <out>/samples.jsonl          what the model wrote at the evaluations, with eval.samples
  *   <out>/checkpoints/           what a run that was stopped or killed goes on from
  *   <out>/adapter/               the trained adapter, whole or not at all
  */
@@ -16,6 +17,7 @@ import {type Prepared, prepare, release} from './prepare-run.js'
 import {resolvedYaml} from './resolved.js'
 import {refuseUsedDirectory, removeIfEmpty, runFiles} from './run-files.js'
 import {type RunOptions, type RunSummary} from './run-options.js'
+import {openSamples} from './samples-file.js'
 
 /** Trains as the recipe says, into recipe.output_dir. Errors: those of every part; nothing is left half-written. */
 export async function runRecipe(options: RunOptions): Promise<RunSummary> {
@@ -40,7 +42,8 @@ async function begin(prepared: Prepared, options: RunOptions): Promise<RunSummar
     // The recipe first: with it, and it alone, there is a run that can go on.
     await writeFileDurably(files.recipe, resolvedYaml(recipe))
     const metrics = await AppendLog.create(files.metrics)
-    return await execute(prepared, options, {metrics, snapshot: null})
+    const samples = recipe.eval.samples && (await openSamples(files.samples, null))
+    return await execute(prepared, options, {metrics, samples, snapshot: null})
   } finally {
     await unlock()
     await removeIfEmpty(out)

@@ -1,7 +1,7 @@
 /**
  * What a checkpoint of a run says besides its tensors: how far the run is, and what it was made with, so that a run is not
  * continued with something else. Tensors are the adapters' `value.<name>` and the optimizer's `m.<name>` and `v.<name>`;
- * those that are not trained are `frozen.<name>`.
+ * those that are not trained are `frozen.<name>`. Where the best evaluation's values are kept they are `best.<name>`.
  */
 import {z} from 'zod'
 import {type LogPosition} from '../checkpoint/append-log.js'
@@ -30,6 +30,8 @@ export interface RunState {
   readonly metrics: LogPosition
   readonly optimizer: OptimizerState
   readonly values: ReadonlyMap<string, ParameterValues>
+  /** Those of the best evaluation; null where they are not wanted, or before the first. */
+  readonly bestValues: ReadonlyMap<string, ParameterValues> | null
 }
 
 const count = z.int().min(0)
@@ -66,18 +68,21 @@ const schema = z.strictObject({
   progress: z.strictObject({
     after: evaluation.nullable(),
     before: evaluation.nullable(),
+    best: z.strictObject({loss: z.number(), step: count}).nullable().default(null),
     elapsed_s: z.number().min(0),
     evaluated: z.boolean(),
     last: last.nullable(),
     losses: z.strictObject({count, mean: z.number(), variance: z.number()}),
+    reference: z.number().nullable().default(null),
     skipped: count,
     step: z.int().min(1),
+    waited: count.default(0),
   }),
   recipe: recipeSchema,
   steps: z.int().min(1),
 })
 
-export function toContent({optimizer, values, ...state}: RunState): CheckpointContent {
+export function toContent({bestValues, optimizer, values, ...state}: RunState): CheckpointContent {
   const tensors = new Map<string, CheckpointTensor>()
   for (const [name, {shape, values: numbers}] of values) {
     const moments = optimizer.moments.get(name)
@@ -88,6 +93,8 @@ export function toContent({optimizer, values, ...state}: RunState): CheckpointCo
     tensors.set(`value.${name}`, {shape, values: numbers})
     tensors.set(`m.${name}`, {shape, values: moments.m})
     tensors.set(`v.${name}`, {shape, values: moments.v})
+    const best = bestValues?.get(name)
+    if (best) tensors.set(`best.${name}`, best)
   }
   return {state: {...state, optimizer_steps: optimizer.steps}, tensors}
 }
@@ -95,23 +102,25 @@ export function toContent({optimizer, values, ...state}: RunState): CheckpointCo
 /** Errors: FileError with everything that is missing or wrong; `file` names it. */
 export function fromContent({state, tensors}: CheckpointContent, file: string): RunState {
   const {data, error} = schema.safeParse(state)
-  const {faults, moments, values} = split(tensors)
+  const {bestValues, faults, moments, values} = split(tensors)
   faults.push(...(error?.issues ?? []).map(({message, path}) => ({message, where: path.map(String).join('.')})))
   if (!data || faults.length > 0) {
     throw new FileError(`The checkpoint ${file} does not hold the state of a run.`, {faults: faults.slice(0, 20)})
   }
   const {optimizer_steps: steps, ...rest} = data
-  return {...rest, optimizer: {moments, steps}, values}
+  return {...rest, bestValues, optimizer: {moments, steps}, values}
 }
 
 function split(tensors: CheckpointContent['tensors']): {
   values: Map<string, ParameterValues>
+  bestValues: Map<string, ParameterValues> | null
   moments: Map<string, {m: Float32Array; v: Float32Array}>
   faults: Fault[]
 } {
   const faults: Fault[] = []
   const values = new Map<string, ParameterValues>()
   const moments = new Map<string, {m: Float32Array; v: Float32Array}>()
+  const best = new Map<string, ParameterValues>()
   let frozen = 0
   for (const [full, tensor] of tensors) {
     if (full.startsWith('frozen.')) {
@@ -126,11 +135,14 @@ function split(tensors: CheckpointContent['tensors']): {
       continue
     }
     values.set(name, tensor)
+    const kept = tensors.get(`best.${name}`)
+    if (kept) best.set(name, kept)
     moments.set(name, {m: m.values, v: v.values})
   }
   const trained = values.size - frozen
-  if (tensors.size - frozen !== 3 * trained && faults.length === 0) {
-    faults.push({message: `${tensors.size - frozen} tensors; expected three for each of ${trained} values`, where: ''})
+  const expected = (best.size === 0 ? 3 : 4) * trained
+  if (tensors.size - frozen !== expected && faults.length === 0) {
+    faults.push({message: `${tensors.size - frozen} tensors; expected ${expected} for ${trained} values`, where: ''})
   }
-  return {faults, moments, values}
+  return {bestValues: best.size === 0 ? null : best, faults, moments, values}
 }

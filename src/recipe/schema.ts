@@ -6,6 +6,8 @@
 import {z} from 'zod'
 
 import {methodSchemas} from '../peft/method-settings.js'
+import {rowKeys} from './row-keys.js'
+import {earlyStopping, limits, samples} from './training-schema.js'
 
 const path = z
   .string()
@@ -42,29 +44,20 @@ const model = z.strictObject({
 })
 
 const data = z.strictObject({
-  train: files.describe('Training file or list of files (.jsonl, .json, .txt), relative to the current directory.'),
+  train: files.describe(
+    'Training file or list of files (.jsonl, .json, .csv, .tsv, .parquet, .txt, also with .gz), directories of them, or data sets of the hub as hub://owner/name; relative to the current directory.',
+  ),
   validation: files
     .nullable()
     .default(null)
     .describe('Validation file or list of files, relative to the current directory; null: nothing is evaluated.'),
-  format: z
-    .enum(['auto', 'prompt_completion', 'text', 'tokens'])
-    .default('auto')
-    .describe(
-      'What a row is: {prompt, completion}; {text}, or a piece of a plain text file; {input_ids, labels}. auto tells it from the first row.',
-    ),
-  loss_on: z
-    .enum(['auto', 'completion', 'all', 'labelled'])
-    .default('auto')
-    .describe(
-      'Which tokens the loss counts: those of the completion, all, or those labelled in the rows. auto follows the format.',
-    ),
+  ...rowKeys,
   max_length: z
     .int()
     .min(2)
     .default(128)
     .describe(
-      'Longest sequence, in tokens. Longer rows are cut and counted; plain text files are divided into pieces of this length.',
+      'Longest sequence, in tokens. What becomes of longer rows is for overflow to say; plain text files are divided into pieces of this length.',
     ),
   append_eos: z
     .boolean()
@@ -109,10 +102,10 @@ const optimizer = z.strictObject({
 
 const schedule = z.strictObject({
   name: z
-    .enum(['constant', 'linear', 'cosine'])
+    .enum(['constant', 'linear', 'cosine', 'wsd'])
     .default('cosine')
     .describe(
-      'How the learning rate goes on after the warm-up: stays, or falls along a line or half a cosine to min_ratio of itself.',
+      'How the learning rate goes on after the warm-up: stays, or falls along a line or half a cosine to min_ratio of itself; wsd stays and falls along a line at the end.',
     ),
   warmup: shareOrSteps(
     z.number().min(0),
@@ -124,6 +117,10 @@ const schedule = z.strictObject({
     .max(1)
     .default(0)
     .describe('Learning rate at the end, as a share of the highest; constant does not fall.'),
+  decay: shareOrSteps(
+    z.number().min(0),
+    'With wsd, the steps at the end over which the learning rate falls: below 1 a share of all steps, from 1 on a whole number of optimizer steps.',
+  ).default(0.2),
 })
 
 const train = z.strictObject({
@@ -134,12 +131,21 @@ const train = z.strictObject({
     .nullable()
     .default(null)
     .describe('Optimizer steps after which to stop even if epochs are left; null: no limit.'),
+  ...limits,
   batch_size: z.int().min(1).default(8).describe('Rows computed at once. Higher takes more memory.'),
   gradient_accumulation: z
     .int()
     .min(1)
     .default(1)
     .describe('Batches per optimizer step. Loss is weighted by supervised tokens over all of them.'),
+  tokens_per_step: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe(
+      'Tokens per optimizer step, padding not counted: as many batches as come nearest to it, at least one. Instead of gradient_accumulation; null: that says how many.',
+    ),
   checkpointing: z
     .enum(['none', 'block', 'auto'])
     .default('auto')
@@ -165,6 +171,16 @@ const train = z.strictObject({
     .min(1)
     .default(10)
     .describe('With on_nonfinite: skip, the steps of a run that may be skipped; one more ends it.'),
+  early_stopping: earlyStopping
+    .nullable()
+    .default(null)
+    .describe('End the run when the validation loss no longer falls; null: never.'),
+  keep: z
+    .enum(['auto', 'best', 'last'])
+    .default('auto')
+    .describe(
+      'Which values the adapter has in the end. best: those of the evaluation with the lowest validation loss; last: those after the last step; auto: best with early_stopping, else last.',
+    ),
 })
 
 const checkpoints = z.strictObject({
@@ -190,6 +206,28 @@ const evaluation = z.strictObject({
     .boolean()
     .default(true)
     .describe('Evaluate before the first step too, so that there is a loss to compare with.'),
+  samples: samples
+    .nullable()
+    .default(null)
+    .describe('Texts that the model writes at each evaluation, into samples.jsonl of the run; null: none.'),
+})
+
+const logging = z.strictObject({
+  every: z
+    .int()
+    .min(1)
+    .default(10)
+    .describe(
+      'Optimizer steps between two gauges in metrics.jsonl: gradient norm by group of adapter tensors, and memory. The first and the last step have one too.',
+    ),
+  report: z
+    .boolean()
+    .default(true)
+    .describe('Write report.html, one page with the curves of the run, when train or resume has finished.'),
+  tensorboard: z
+    .boolean()
+    .default(false)
+    .describe('Write an event file for TensorBoard, in the directory tensorboard of the run.'),
 })
 
 export const recipeSchema = z
@@ -221,6 +259,7 @@ export const recipeSchema = z
     checkpoints: checkpoints
       .prefault({})
       .describe('What a run that was stopped or killed goes on from, with mambatune resume.'),
+    logging: logging.prefault({}).describe('What a run writes down besides losses.'),
   })
   .describe('What to fine-tune, on which data and how.')
 

@@ -13,12 +13,12 @@ export function stepShape(
   place: Place,
   examples: readonly Example[] | null,
 ): RunShape {
-  const {checkpointing, batch_size: batchSize, gradient_accumulation: gradientAccumulation} = train
+  const {checkpointing, batch_size: batchSize, gradient_accumulation: batches, tokens_per_step: tokens} = train
   return {
     adapters,
     checkpointing: checkpointing === 'block' ? 'block' : 'none',
     config,
-    gradientAccumulation,
+    gradientAccumulation: tokens === null ? batches : Math.max(2, Math.ceil(tokens / (batchSize * data.max_length))),
     length: data.max_length,
     rows: batchSize,
     ...place,

@@ -20,7 +20,7 @@ import {estimateMemory} from '../train/memory-estimate.js'
 import {type FittingSettings, fits, fittingSettings, type RunShape} from '../train/memory-fit.js'
 import {type MemoryEstimate} from '../train/memory-parts.js'
 import {sizeOf} from '../train/memory-shape.js'
-import {planSteps} from '../train/plan.js'
+import {planTraining} from '../train/training-plan.js'
 import {countParameters} from './inspect-model.js'
 import {type MeasuredStep} from './measure-step.js'
 import {type PlanQuestion} from './plan-question.js'
@@ -134,7 +134,12 @@ function stepsOf(
   problem: string | null,
 ): PlannedSteps {
   const {batch_size: batchSize, gradient_accumulation: accumulation} = recipe.train
-  const planned = examples && planSteps(examples.length, trainSettings(recipe))
+  const planned =
+    examples &&
+    planTraining(
+      examples.map(({ids}) => ids.length),
+      trainSettings(recipe),
+    )
   const tokens = examples?.reduce((sum, {ids}) => sum + ids.length, 0) ?? 0
   return {
     rows: examples?.length ?? null,

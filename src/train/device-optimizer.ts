@@ -5,7 +5,14 @@
 import * as tf from '@tensorflow/tfjs-core'
 import {gpuBackend, gpuHost} from '../backend/gpu/current.js'
 import {type ShaderHost} from '../backend/gpu/launch.js'
-import {accumulateOnGpu, type AdamwArenas, normOnGpu, type PlacedGradient, stepOnGpu} from '../ops/adamw/adamw.gpu.js'
+import {
+  accumulateOnGpu,
+  type AdamwArenas,
+  normOnGpu,
+  type PlacedGradient,
+  stepOnGpu,
+  tensorNormsOnGpu,
+} from '../ops/adamw/adamw.gpu.js'
 import {type Moments} from '../ops/adamw/adamw.js'
 import {arenaPlaceOf, type ArenaPlace} from '../ops/adamw/parameter-arena.js'
 import {RATED_BLOCK} from '../ops/adamw/adamw.wgsl.js'
@@ -55,6 +62,16 @@ export class DeviceOptimizer implements Optimizer {
       if (gradient) placed.push({gradient, row})
     }
     accumulateOnGpu(this.host, this.held.arenas.gradients, this.held.layout, placed, scale)
+  }
+
+  /** Copied at the call, as the step's norm is: one dispatch more, and a number for each tensor to read back. */
+  async gradientNorms(): Promise<ReadonlyMap<string, number>> {
+    if (!this.held) return new Map()
+    const norms = tensorNormsOnGpu(this.host, this.held.arenas.gradients, this.held.layout)
+    const asked = norms.data<'float32'>()
+    norms.dispose()
+    const values = await asked
+    return new Map([...this.rows].map(([name, row]) => [name, values[row]]))
   }
 
   async step(learningRate: number): Promise<number> {

@@ -28,14 +28,15 @@ export async function evaluate(
   examples: readonly Example[],
   {batchSize, report = () => {}, signal}: EvaluationOptions,
 ): Promise<Evaluation> {
-  const ordered = [...examples].sort((a, b) => a.ids.length - b.ids.length)
+  const lengths = examples.map(({ids}) => ids.length)
+  const ordered = lengths.map((_, index) => index).sort((a, b) => lengths[a] - lengths[b])
   let loss = 0
   let tokens = 0
   let supervised = 0
   for (let from = 0; from < ordered.length; from += batchSize) {
     await setImmediate() // let the terminal repaint and signals arrive
     if (signal?.aborted) throw interruption(signal, 'Stopped during evaluation.')
-    const batch = collate(ordered.slice(from, from + batchSize))
+    const batch = collate(ordered.slice(from, from + batchSize).map((index) => examples[index]))
     loss += await batchLoss(trainee, batch) // waits for the device
     tokens += batch.tokens
     supervised += batch.supervisedTokens

@@ -48,4 +48,32 @@ export interface SpikeEvent {
   readonly deviation: number
 }
 
-export type TrainEvent = StepEvent | EvalEvent | SkipEvent | SpikeEvent
+/** What is looked at after some steps only. */
+export interface GaugeEvent {
+  readonly event: 'gauge'
+  readonly step: number
+  /** Norm of the gradient before clipping by group of adapter tensors, such as '0.in_proj': entry and target, all layers */
+  readonly grad_norms: Readonly<Record<string, number>>
+}
+
+/** What the model writes when it is given a prompt of eval.samples. */
+export interface Sample {
+  readonly prompt: string
+  readonly text: string
+}
+
+export interface SampleEvent extends Sample {
+  readonly event: 'sample'
+  /** Steps taken before it */
+  readonly step: number
+}
+
+/** The validation loss has not improved for train.early_stopping.patience evaluations: the run ends here. */
+export interface EarlyStopEvent {
+  readonly event: 'early_stop'
+  readonly step: number
+  readonly best_step: number
+  readonly best_loss: number
+}
+
+export type TrainEvent = StepEvent | EvalEvent | SkipEvent | SpikeEvent | GaugeEvent | SampleEvent | EarlyStopEvent

@@ -42,6 +42,10 @@ export class HostAdamW implements Optimizer {
     }
   }
 
+  gradientNorms(): Promise<ReadonlyMap<string, number>> {
+    return Promise.resolve(new Map([...this.slots].map(([name, {gradient}]) => [name, globalNorm([gradient])])))
+  }
+
   async step(learningRate: number): Promise<number> {
     const slots = [...this.slots.values()]
     const norm = globalNorm(slots.map(({gradient}) => gradient))

@@ -35,6 +35,8 @@ export interface OptimizerState {
 export interface Optimizer {
   /** Adds scale · gradient of one micro-batch for each tensor; a tensor without a gradient adds nothing. Does not keep or dispose of the gradients. */
   accumulate(gradients: ReadonlyMap<string, tf.Tensor>, scale: number): void | Promise<void>
+  /** The norm of what was accumulated since the last step, by tensor. Asks at the call, so that the step may follow at once. */
+  gradientNorms(): Promise<ReadonlyMap<string, number>>
   /** One step with what was accumulated since the last one; gives the global norm before clipping. A norm that is not finite leaves everything as it was. */
   step(learningRate: number): Promise<number>
   /** Forgets what was accumulated since the last step. */

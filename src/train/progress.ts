@@ -2,12 +2,14 @@
  * How far a run is. With the adapters' values this is everything that the loop carries from step to step: the rate and the
  * rows of a step follow from its number, and random streams from the seed and that number, so none of them is kept.
  */
+import {type ParameterValues} from '../peft/method.js'
 import {type Evaluation} from './evaluate.js'
 import {type StepEvent} from './events.js'
 import {type OptimizerState} from './optimizer.js'
 import {type LossStatistics, NO_LOSSES} from './spike-watch.js'
+import {type EarlyStopping, NOT_WATCHED, type Watched} from './validation-watch.js'
 
-export interface Progress {
+export interface Progress extends Watched {
   /** Steps done, skipped ones included */
   readonly step: number
   /** Whether the evaluation that is due after this step is done */
@@ -27,9 +29,25 @@ export interface Progress {
 export interface Snapshot {
   readonly progress: Progress
   readonly optimizer: OptimizerState
+  /** The adapters' values at the best evaluation; null where they are not wanted, or before the first. */
+  readonly bestValues?: ReadonlyMap<string, ParameterValues> | null
+}
+
+/** Whether a run of `steps` steps is at its end, and nothing is left but to evaluate and save. */
+export function hasEnded(
+  {elapsed_s: elapsed, step, waited}: Progress,
+  steps: number,
+  {
+    earlyStopping = null,
+    maxSeconds = null,
+  }: {readonly earlyStopping?: EarlyStopping | null; readonly maxSeconds?: number | null},
+): boolean {
+  if (step === 0) return false
+  return step >= steps || elapsed >= (maxSeconds ?? Infinity) || waited >= (earlyStopping?.patience ?? Infinity)
 }
 
 export const NOT_BEGUN: Progress = {
+  ...NOT_WATCHED,
   after: null,
   before: null,
   elapsed_s: 0,

@@ -2,24 +2,24 @@
  * The training loop, in the order things happen. It reports events and writes nothing. The loss is weighted by
  * supervised tokens over the whole effective batch, gradient accumulation included.
  */
-import {setImmediate} from 'node:timers/promises'
-import * as tf from '@tensorflow/tfjs-core'
-import {type Batch, collate} from '../data/batches.js'
-import {RandomStream} from '../data/random.js'
-import {InterruptedError, interruption, NumericError} from '../errors.js'
-import {lossAndGradients, type LossOptions} from './batch-loss.js'
+import {InterruptedError, NumericError} from '../errors.js'
 import {gpuHost} from '../backend/gpu/current.js'
 import {createOptimizer} from './create-optimizer.js'
 import {evaluate, type Evaluation} from './evaluate.js'
 import {type StepEvent} from './events.js'
+import {groupNorms} from './gradient-groups.js'
+import {handOver, type HandedOver, lossOptions} from './hand-over.js'
 import {notFinite, whatIsNotFinite} from './non-finite.js'
 import {type Optimizer} from './optimizer.js'
-import {evaluationInterval, planSteps, rememberedOrder, rowsOfStep, type StepPlan} from './plan.js'
-import {NOT_BEGUN, type Progress} from './progress.js'
+import {evaluationInterval} from './plan.js'
+import {hasEnded, NOT_BEGUN, type Progress, type Snapshot} from './progress.js'
+import {planTraining, type TrainingPlan} from './training-plan.js'
 import {rateFactor} from './schedule.js'
 import {watchLoss} from './spike-watch.js'
+import {type StepWork, workOfStep} from './step-work.js'
 import {tensorRates} from './tensor-rates.js'
-import {type TrainingRun, type TrainResult, type TrainSettings} from './training-run.js'
+import {type TrainingRun, type TrainResult} from './training-run.js'
+import {watchValidation} from './validation-watch.js'
 
 /**
  * Trains the adapters in place. When it is stopped, the steps done are saved first. Errors: NumericError (something is not
@@ -44,9 +44,9 @@ class TrainingLoop {
   private progress: Progress
   /** The step of the last checkpoint */
   private saved: number
-  private readonly plan: StepPlan
+  private readonly plan: TrainingPlan
   private readonly interval: number
-  private readonly orderOf: (epoch: number) => Int32Array
+  private bestValues: Snapshot['bestValues']
   private readonly began: number
   private settled = performance.now()
 
@@ -58,9 +58,12 @@ class TrainingLoop {
     this.progress = from?.progress ?? NOT_BEGUN
     this.saved = this.progress.step
     if (from) optimizer.restore(from.optimizer)
-    this.plan = planSteps(rows.length, settings)
+    this.bestValues = from?.bestValues ?? null
+    this.plan = planTraining(
+      rows.map(({ids}) => ids.length),
+      settings,
+    )
     this.interval = evaluationInterval(settings.evaluation.every, this.plan.stepsPerEpoch)
-    this.orderOf = rememberedOrder(rows.length, settings)
     this.began = performance.now() - 1000 * this.progress.elapsed_s
   }
 
@@ -68,23 +71,25 @@ class TrainingLoop {
     const {settings} = this.training
     const {steps} = this.plan
     const first = this.progress.step
-    if (first === 0 && settings.evaluation.atStart) this.note({before: await this.validate()})
+    if (first === 0 && settings.evaluation.atStart) {
+      await this.sample()
+      this.note({before: await this.validate()})
+    }
     if (first > 0 && !this.progress.evaluated && this.isEvaluationDue()) await this.evaluateNow()
     this.settled = performance.now()
     // A GPU gets the next step before the results of the last one are waited for, so that it never stands still. Where
     // steps may be skipped, whether one was has to be known before the next: it decides the optimizer's step number.
     const isAhead = gpuHost() !== null && settings.maxSkips === 0
     let under: HandedOver | null = null
-    for (let step = first; step < steps; step++) {
-      const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps)
+    for (let step = first; step < steps && !this.hasEnded(); step++) {
+      const over = this.seconds() / (settings.maxSeconds ?? Infinity)
+      const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps, Math.min(1, over))
       let next: HandedOver
       try {
-        next = await handOver(
-          this.training,
-          workOfStep(this.training, step, this.orderOf),
-          this.optimizer,
+        next = await handOver(this.training, workOfStep(this.training.train, step, this.plan), this.optimizer, {
+          isGauged: this.isGaugeDue(step + 1),
           learningRate,
-        )
+        })
       } finally {
         if (under) await this.settle(under)
         under = null
@@ -98,10 +103,12 @@ class TrainingLoop {
       if (this.isCheckpointDue()) await this.save()
       this.settled = performance.now()
     }
-    if (this.saved !== steps) await this.save()
-    const {after, before, last} = this.progress
+    if (under) await this.settle(under) // time ended the run
+    if (!this.progress.evaluated) await this.evaluateNow()
+    if (this.saved !== this.progress.step) await this.save()
+    const {after, before, best, last, step} = this.progress
     if (!last) throw new NumericError('No step of the run changed anything.')
-    return {after, before, last, steps}
+    return {after, before, best, bestValues: this.bestValues ?? null, last, steps: step}
   }
 
   /** Hands what the run needs to go on to whoever keeps it; nothing before the first step. */
@@ -109,12 +116,13 @@ class TrainingLoop {
     const {checkpoints} = this.training
     if (!checkpoints || this.progress.step === 0) return
     this.note({elapsed_s: this.seconds()})
-    await checkpoints.save({optimizer: await this.optimizer.state(), progress: this.progress})
+    const {bestValues = null} = this
+    await checkpoints.save({bestValues, optimizer: await this.optimizer.state(), progress: this.progress})
     this.saved = this.progress.step
   }
 
   /** Waits for a step and reports it. */
-  private async settle({learningRate, outcome, work}: HandedOver): Promise<void> {
+  private async settle({learningRate, norms, outcome, work}: HandedOver): Promise<void> {
     const {gradNorm, loss} = await outcome
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return this.skip(work, loss)
     const now = performance.now()
@@ -136,6 +144,7 @@ class TrainingLoop {
     this.settled = now
     this.note({evaluated: false, last, losses: watched.after, step})
     this.training.report(last)
+    if (norms) this.training.report({event: 'gauge', grad_norms: groupNorms(await norms), step})
     if (watched.isSpike) {
       this.training.report({deviation: Math.sqrt(losses.variance), event: 'spike', loss, mean: losses.mean, step})
     }
@@ -156,7 +165,30 @@ class TrainingLoop {
   }
 
   private async evaluateNow(): Promise<void> {
-    this.note({after: await this.validate(), evaluated: true})
+    await this.sample()
+    const after = await this.validate()
+    this.note({after, evaluated: true})
+    if (after) await this.judge(after)
+  }
+
+  /** Whether this evaluation is the best so far, and whether it is the one too many that ends the run. */
+  private async judge({loss}: Evaluation): Promise<void> {
+    const {report, settings, trainee} = this.training
+    const {step} = this.progress
+    const {isBest, ...watched} = watchValidation(this.progress, {loss, step}, settings.earlyStopping?.minDelta ?? 0)
+    this.note(watched)
+    if (isBest && settings.keepBest) this.bestValues = await trainee.adapters.values()
+    if (watched.best && watched.waited >= (settings.earlyStopping?.patience ?? Infinity)) {
+      report({best_loss: watched.best.loss, best_step: watched.best.step, event: 'early_stop', step})
+    }
+  }
+
+  /** Before the evaluation of the same step, so that a run which is stopped here does both again. */
+  private async sample(): Promise<void> {
+    const {step} = this.progress
+    for (const sample of (await this.training.sample?.()) ?? []) {
+      this.training.report({event: 'sample', step, ...sample})
+    }
   }
 
   private async validate(): Promise<Evaluation | null> {
@@ -180,9 +212,18 @@ class TrainingLoop {
     return step === this.plan.steps || step % this.interval === 0
   }
 
+  private isGaugeDue(step: number): boolean {
+    const {gaugeEvery} = this.training.settings
+    return gaugeEvery !== undefined && (step === 1 || step === this.plan.steps || step % gaugeEvery === 0)
+  }
+
   private isCheckpointDue(step = this.progress.step): boolean {
     const every = this.training.checkpoints?.every ?? null
     return every !== null && step % every === 0
+  }
+
+  private hasEnded(): boolean {
+    return hasEnded({...this.progress, elapsed_s: this.seconds()}, this.plan.steps, this.training.settings)
   }
 
   private note(news: Partial<Progress>): void {
@@ -192,98 +233,4 @@ class TrainingLoop {
   private seconds(): number {
     return (performance.now() - this.began) / 1000
   }
-}
-
-/** A step that the device has been given, and what will come of it. */
-interface HandedOver {
-  readonly work: StepWork
-  readonly learningRate: number
-  readonly outcome: Promise<StepOutcome>
-}
-
-/** What goes into one step. */
-interface StepWork {
-  /** From 0 */
-  readonly step: number
-  /** Micro-batches */
-  readonly batches: readonly Batch[]
-  readonly tokens: number
-  readonly supervisedTokens: number
-  /** 'file:line' of every row */
-  readonly rows: readonly string[]
-}
-
-function workOfStep(
-  {settings, train: examples}: TrainingRun,
-  step: number,
-  orderOf: (epoch: number) => Int32Array,
-): StepWork {
-  const rows = rowsOfStep(step, examples.length, settings, orderOf).map((indices) =>
-    Array.from(indices, (row) => examples[row]),
-  )
-  const batches = rows.map((chosen) => collate(chosen))
-  return {
-    batches,
-    rows: rows.flat().map(({where}) => where),
-    step,
-    supervisedTokens: batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0),
-    tokens: batches.reduce((sum, batch) => sum + batch.tokens, 0),
-  }
-}
-
-interface StepOutcome {
-  /** Mean over all supervised tokens of the micro-batches */
-  readonly loss: number
-  readonly gradNorm: number
-}
-
-/** Gives the device one step with the gradient of the mean loss over all supervised tokens of the micro-batches. */
-async function handOver(
-  {settings, signal, trainee}: TrainingRun,
-  work: StepWork,
-  optimizer: Optimizer,
-  learningRate: number,
-): Promise<HandedOver> {
-  const {batches, step, supervisedTokens} = work
-  const options = lossOptions(settings, step)
-  const losses: tf.Scalar[] = []
-  try {
-    for (const batch of batches) {
-      await setImmediate() // let the terminal repaint and signals arrive
-      if (signal?.aborted) throw interruption(signal, `Stopped after step ${step}.`)
-      const {gradients, loss} = lossAndGradients(trainee, batch, options)
-      losses.push(loss)
-      await optimizer.accumulate(gradients, 1 / supervisedTokens) // waits for nothing on the GPU
-      tf.dispose([...gradients.values()])
-    }
-    const norm = settings.maxSkips === 0 ? optimizer.step(learningRate) : stepIfFinite(optimizer, losses, learningRate)
-    const outcome = outcomeOf(norm, losses, supervisedTokens)
-    outcome.catch(() => {}) // whoever settles the step hears of it
-    return {learningRate, outcome, work}
-  } finally {
-    tf.dispose(losses)
-  }
-}
-
-/** A step unless a loss is not finite, which a gradient may not show: gives the norm, or NaN. Asks for the losses at the call. */
-async function stepIfFinite(optimizer: Optimizer, losses: readonly tf.Scalar[], learningRate: number): Promise<number> {
-  const values = await Promise.all(losses.map((loss) => loss.data()))
-  if (values.every(([loss]) => Number.isFinite(loss))) return optimizer.step(learningRate)
-  optimizer.discard()
-  return Number.NaN
-}
-
-/** The one wait for the device in a step. All values are asked for at the call, before any is waited for. */
-async function outcomeOf(
-  norm: Promise<number>,
-  losses: readonly tf.Scalar[],
-  supervisedTokens: number,
-): Promise<StepOutcome> {
-  const [gradNorm, ...sums] = await Promise.all([norm, ...losses.map((loss) => loss.data())])
-  return {gradNorm, loss: sums.reduce((sum, [loss]) => sum + loss, 0) / supervisedTokens}
-}
-
-/** For all micro-batches of a step: they draw their dropout masks from one stream, one after another. */
-function lossOptions({recompute, seed}: TrainSettings, step: number): LossOptions {
-  return {dropout: new RandomStream(seed, 'dropout', step), recompute}
 }

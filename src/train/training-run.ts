@@ -2,15 +2,14 @@
 import {type Example} from '../data/rows.js'
 import {type Trainee} from './batch-loss.js'
 import {type Evaluation} from './evaluate.js'
-import {type StepEvent, type TrainEvent} from './events.js'
+import {type Sample, type StepEvent, type TrainEvent} from './events.js'
 import {type OptimizerSettings} from './optimizer.js'
-import {type RunLength} from './plan.js'
+import {type PlanSettings} from './training-plan.js'
 import {type Snapshot} from './progress.js'
 import {type Schedule} from './schedule.js'
+import {type EarlyStopping} from './validation-watch.js'
 
-export interface TrainSettings extends RunLength {
-  readonly seed: number
-  readonly shuffle: boolean
+export interface TrainSettings extends PlanSettings {
   readonly optimizer: OptimizerSettings
   readonly learningRate: number
   readonly schedule: Schedule
@@ -19,6 +18,14 @@ export interface TrainSettings extends RunLength {
   readonly recompute: boolean
   /** Steps of a run that may be skipped because something is not finite; 0 ends the run at the first. */
   readonly maxSkips: number
+  /** Steps between two gauges, the first step's and the last one's aside; absent: none. */
+  readonly gaugeEvery?: number
+  /** Seconds after which to stop, evaluations included; null: no limit. */
+  readonly maxSeconds?: number | null
+  /** null: no number of evaluations without an improvement ends the run. */
+  readonly earlyStopping?: EarlyStopping | null
+  /** Remember the values of the evaluation with the lowest loss. */
+  readonly keepBest?: boolean
 }
 
 export interface Checkpoints {
@@ -40,6 +47,8 @@ export interface TrainingRun {
   readonly report: (event: TrainEvent) => void
   /** Hears how far an evaluation is. */
   readonly reportEvaluation?: (done: number, total: number) => void
+  /** Writes texts with the adapters as they are, at each evaluation. */
+  readonly sample?: () => Promise<readonly Sample[]>
 }
 
 export interface TrainResult {
@@ -48,4 +57,7 @@ export interface TrainResult {
   /** Validation before and after; null without a validation set, `before` also without eval.at_start */
   readonly before: Evaluation | null
   readonly after: Evaluation | null
+  /** The best evaluation after a step; its values with keepBest only */
+  readonly best: {readonly loss: number; readonly step: number} | null
+  readonly bestValues: Snapshot['bestValues']
 }

@@ -34,7 +34,10 @@ export class HubServer {
   readonly tokens: (string | undefined)[] = []
   private readonly server: Server
 
-  constructor(public repository = 'some/model') {
+  constructor(
+    public repository = 'some/model',
+    private readonly kind: 'models' | 'datasets' = 'models',
+  ) {
     this.server = createServer((request, response) => this.answer(request, response))
   }
 
@@ -60,11 +63,12 @@ export class HubServer {
     this.asked.push([request.method, path, request.headers.range].filter(Boolean).join(' '))
     this.tokens.push(request.headers.authorization)
     if (this.faults.status) return void response.writeHead(this.faults.status).end()
-    if (path.startsWith(`/api/models/${this.repository}/revision/`)) {
+    const api = `/api/${this.kind}/${this.repository}`
+    if (path.startsWith(`${api}/revision/`)) {
       return json(response, {id: this.repository, sha: COMMIT})
     }
-    if (path.startsWith(`/api/models/${this.repository}/tree/${COMMIT}`)) return json(response, this.listing())
-    const resolved = `/${this.repository}/resolve/${COMMIT}/`
+    if (path.startsWith(`${api}/tree/${COMMIT}`)) return json(response, this.listing())
+    const resolved = `${this.kind === 'datasets' ? '/datasets' : ''}/${this.repository}/resolve/${COMMIT}/`
     if (path.startsWith(resolved)) {
       const address = `${this.faults.cdn ?? ''}/cdn/${path.slice(resolved.length)}`
       return void response.writeHead(302, {location: address}).end()

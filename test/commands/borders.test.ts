@@ -37,7 +37,7 @@ describe('merge', () => {
     const merged = await runCommand(['merge', inWork('run', 'adapter'), '--base', linked, '--out', inWork('merged')])
     expect(merged.code).toBe(0)
     expect((await readdir(inWork('merged'))).sort()).toEqual(
-      ['config.json', 'merge.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'].sort(),
+      ['README.md', 'config.json', 'merge.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'].sort(),
     )
   })
 })

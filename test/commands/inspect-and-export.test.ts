@@ -62,7 +62,7 @@ describe('export', () => {
     const out = inWork('peft')
     const {code, stdout} = await runCommand(['export', adapter, '--format', 'peft', '--out', out, '--partial'])
     expect(code).toBe(0)
-    expect(stdout).toContain(`Wrote 8 tensors to ${out}: adapter_config.json, adapter_model.safetensors.`)
+    expect(stdout).toContain(`Wrote 8 tensors to ${out}: README.md, adapter_config.json, adapter_model.safetensors.`)
     expect(stdout).toContain('Left out: adapters.2 (initial-state): scan, conv.')
     const inspected = jsonOf(await runCommand(['inspect', out, '--json']))
     expect(inspected).toMatchObject({base: {path: MODEL, problem: null}, format: 'peft', peft: {complete: true}})

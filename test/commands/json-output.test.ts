@@ -39,10 +39,12 @@ describe('train --json', () => {
     expect(train).toEqual({
       adapter: inWork('run', 'adapter'),
       base_parameters: expect.any(Number),
+      best: null,
       device: 'cpu',
       elapsed_s: expect.any(Number),
       loss: expect.any(Number),
       out: inWork('run'),
+      report: null,
       steps: 3,
       trainable_parameters: 2 * 4 * (128 + 32 + 20 + 64),
       validation_after: {loss: expect.any(Number), perplexity: expect.any(Number)},

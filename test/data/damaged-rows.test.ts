@@ -178,7 +178,7 @@ describe('many faults', () => {
     const files = [
       await file('a.jsonl', `${good}\n{"text": 7}\n{oops}\n`),
       await file('b.jsonl', `{"text": ""}\n${good}\n[]\n`),
-      await file('c.csv', 'text\ncd\n'),
+      await file('c.bin', 'text\ncd\n'),
       await file('d.jsonl', ''),
     ]
     const {error, listed} = await failure(files)
@@ -188,10 +188,10 @@ describe('many faults', () => {
       'a.jsonl:3',
       'b.jsonl:1',
       'b.jsonl:3',
-      'c.csv',
+      'c.bin',
       'd.jsonl',
     ])
-    expect(listed[4]).toContain('expected a name that ends in .jsonl, .json or .txt')
+    expect(listed[4]).toContain('expected a name that ends in .jsonl, .json, .csv')
   })
 
   test('all problems of one row are told', async () => {
@@ -229,7 +229,8 @@ describe('hints say what to type', () => {
   })
 
   test('of several faults the first that has a hint gives it', async () => {
-    const rows = '{"text": 7}\n{"text": "cd", "prompt": "cd"}\n{"text": "ef", "input_ids": [1]}\n{"text": 8}\n'
+    const rows =
+      '{"text": 7}\n{"text": "cd", "prompt": "cd", "completion": "c"}\n{"text": "ef", "input_ids": [1]}\n{"text": 8}\n'
     expect((await failure([await file('a.jsonl', rows)])).error.hint).toBe('data.format: prompt_completion')
     const swapped = rows.split('\n').reverse().join('\n')
     expect((await failure([await file('a.jsonl', swapped)])).error.hint).toBe('data.format: text')
@@ -237,7 +238,7 @@ describe('hints say what to type', () => {
 
   test('a completion beyond max_length: a length that holds it', async () => {
     const {error} = await failure([await file('a.jsonl', '{"prompt": "cdefghij", "completion": "k"}')])
-    expect(error.hint).toBe('data.max_length: 10, or leave such rows out')
+    expect(error.hint).toBe('data.max_length: 10, or data.overflow: truncate_left')
   })
 
   test('no end-of-sequence token: data.append_eos: false, which then works', async () => {
@@ -273,7 +274,8 @@ describe('files that cannot be read', () => {
     const {error, listed} = await failure([await file('a.jsonl', good), ...files])
     expect(error).toBeInstanceOf(FileError)
     expect(error.exit).toBe(EXIT.file)
-    expect(listed).toEqual(['x.jsonl no such file', 'y.txt no such file', 'folder.jsonl is a directory, not a file'])
+    expect(listed.slice(0, 2)).toEqual(['x.jsonl no such file', 'y.txt no such file'])
+    expect(listed[2]).toContain('folder.jsonl is a directory without data files')
     expect(error.hint).toContain('check the paths')
   })
 })

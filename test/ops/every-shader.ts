@@ -127,7 +127,9 @@ const ROWS: readonly Entry[] = [
     adamw.accumulateShader,
     Array.from({length: adamw.GRADIENTS_AT_ONCE}, (_, index) => [index + 1]),
   ),
-  ...[adamw.squaresShader, adamw.normShader, adamw.stepShader, adamw.ratedStepShader].map(constant),
+  ...[adamw.squaresShader, adamw.normShader, adamw.tensorNormsShader, adamw.stepShader, adamw.ratedStepShader].map(
+    constant,
+  ),
 ]
 
 const NORMS: readonly Entry[] = [

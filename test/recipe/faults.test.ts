@@ -32,7 +32,7 @@ const CASES: readonly [string, string, string][] = [
   [
     'train: {schedule: {name: cosin}}',
     '6:26',
-    'train.schedule.name: expected one of constant, linear, cosine, got the text "cosin". Did you mean cosine?',
+    'train.schedule.name: expected one of constant, linear, cosine, wsd, got the text "cosin". Did you mean cosine?',
   ],
   [
     'train: {schedule: {warmup: 1.5}}',
@@ -119,7 +119,7 @@ describe('an unknown key', () => {
     ['lora_alpha: 1', 'lora_alpha', 'Did you mean adapters.N.alpha?'],
     ['train: {batchsize: 4}', 'train.batchsize', 'Did you mean train.batch_size?'],
     ['train: {schedule: {warmup_steps: 4}}', 'train.schedule.warmup_steps', 'Did you mean train.schedule.warmup?'],
-    ['eval: {frobnicate: 4}', 'eval.frobnicate', 'Known here: every, at_start'],
+    ['eval: {frobnicate: 4}', 'eval.frobnicate', 'Known here: every, at_start, samples'],
     ['__proto__: {seed: 4}', '__proto__', expect.stringContaining('Known here: version, seed')],
     ['constructor: 4', 'constructor', expect.stringContaining('Known here: version, seed')],
   ])('%s gets advice', (line, key, advice) => {
@@ -166,7 +166,7 @@ describe('rules that tie keys together', () => {
   test('a loss on completions or labels needs rows that have them', () => {
     const loss = (settings: string): string[] => faultsOfText(SMALLEST.replace('rows.jsonl', `rows.jsonl, ${settings}`))
     expect(loss('format: text, loss_on: completion')).toEqual([
-      'r.yaml:5:50  data.loss_on: completion needs rows of format prompt_completion, but data.format is text; write auto or all',
+      'r.yaml:5:50  data.loss_on: completion does not go with rows of format text; write auto or all',
     ])
     expect(loss('format: prompt_completion, loss_on: labelled')).toHaveLength(1)
     expect([

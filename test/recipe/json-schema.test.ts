@@ -49,7 +49,7 @@ describe('recipeJsonSchema', () => {
   test('tells editors defaults, choices and that shares end below 1', () => {
     const all = new Map(properties(schema))
     expect(all.get('train.batch_size')).toMatchObject({default: 8, minimum: 1, type: 'integer'})
-    expect(all.get('train.schedule.name')?.['enum']).toEqual(['constant', 'linear', 'cosine'])
+    expect(all.get('train.schedule.name')?.['enum']).toEqual(['constant', 'linear', 'cosine', 'wsd'])
     expect(all.get('train.schedule.warmup')?.['anyOf']).toEqual([{exclusiveMaximum: 1}, {multipleOf: 1}])
     expect(all.get('data.packing')?.['const']).toBe(false)
   })

@@ -30,7 +30,7 @@ describe('--set', () => {
     expect(recipe.train.clip_norm).toBeNull()
     expect(recipe.data.train).toEqual(['a.jsonl', 'b.jsonl'])
     expect([recipe.output_dir, recipe.model.base]).toEqual(['007', 'a=b'])
-    expect(recipe.eval).toEqual({at_start: false, every: 5})
+    expect(recipe.eval).toEqual({at_start: false, every: 5, samples: null})
   })
 
   test('reaches into the list of adapters and appends to it', () => {

@@ -44,6 +44,7 @@ describe('resolvedYaml', () => {
       'train',
       'eval',
       'checkpoints',
+      'logging',
     ])
     expect(text).toContain('betas: [0.9, 0.999]')
     expect(text).toContain('max_steps: null')

@@ -31,6 +31,7 @@ export async function writeRecipe(file: string, parts: RecipeParts): Promise<str
     adapters: parts.adapters ?? [{method: 'lora', targets: ['in_proj', 'x_proj'], rank: 4, alpha: 8}],
     data: {train: parts.train, format: 'tokens', ...parts.data},
     train: {max_steps: 3, epochs: 3, batch_size: 2, ...parts.training},
+    logging: {report: false}, // tests of the report ask for it
     ...parts.more,
   }
   await writeFile(file, `${JSON.stringify(recipe, null, 2)}\n`)
@@ -39,7 +40,7 @@ export async function writeRecipe(file: string, parts: RecipeParts): Promise<str
 
 export type MetricsLine = Readonly<Record<string, unknown>>
 
-/** The lines of metrics.jsonl, steps and evaluations apart. */
+/** The lines of metrics.jsonl that are steps, skipped ones included, and those that are evaluations. */
 export async function readMetrics(run: string): Promise<{steps: MetricsLine[]; evaluations: MetricsLine[]}> {
   const text = await readFile(`${run}/metrics.jsonl`, 'utf8')
   const lines = text
@@ -48,7 +49,7 @@ export async function readMetrics(run: string): Promise<{steps: MetricsLine[]; e
     .map((line) => JSON.parse(line) as MetricsLine)
   return {
     evaluations: lines.filter(({event}) => event === 'eval'),
-    steps: lines.filter(({event}) => event !== 'eval'),
+    steps: lines.filter(({event}) => !['eval', 'gauge', 'plan'].includes(String(event))),
   }
 }
 

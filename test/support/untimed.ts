@@ -1,7 +1,7 @@
-/** metrics.jsonl without what depends on the clock, which is all that two runs of one recipe may differ in. */
+/** metrics.jsonl without what depends on the clock and the machine's memory, which is all that two runs of one recipe may differ in. */
 import {readFile} from 'node:fs/promises'
 
-const TIMES = ['elapsed_s', 'tokens_per_second']
+const TIMES = ['elapsed_s', 'memory_bytes', 'tokens_per_second']
 
 export async function untimed(file: string): Promise<string[]> {
   const lines = (await readFile(file, 'utf8')).split('\n')

@@ -139,6 +139,24 @@ describeGpu('the optimizer on the GPU', () => {
     read.mockRestore()
   })
 
+  test('gives the norm of what was accumulated of each tensor, and the step that follows is the same', async () => {
+    const gradients = gradientsOf(1, 1)
+    const expected = await Promise.all(
+      names.map(async (name) => {
+        const values = (await gradients.get(name)?.data<'float32'>()) ?? new Float32Array()
+        return Math.sqrt(values.reduce((sum, value) => sum + (value / 2) ** 2, 0))
+      }),
+    )
+    await optimizer.accumulate(gradients, 0.5)
+    tf.dispose([...gradients.values()])
+    const [norms, whole] = await Promise.all([optimizer.gradientNorms(), optimizer.step(RATE)])
+    expect([...norms.keys()]).toEqual(names)
+    for (const [index, norm] of [...norms.values()].entries()) {
+      expect(Math.abs(norm - expected[index])).toBeLessThanOrEqual(2 ** -20 * expected[index])
+    }
+    expect(Math.abs(Math.hypot(...norms.values()) / whole - 1)).toBeLessThan(2 ** -20)
+  })
+
   test('changes nothing but what it trains', async () => {
     const gradient = tf.ones(SHAPES[1])
     await optimizer.accumulate(new Map([[names[1], gradient]]), 1)

@@ -87,3 +87,31 @@ test('every factor lies between 0 and 1, and none is 0', () => {
     }
   }
 })
+
+describe('wsd', () => {
+  test('stays at the peak and falls along a line over its last steps', () => {
+    const decaying: Schedule = {decay: 0.4, minRatio: 0.5, name: 'wsd', warmup: 2}
+    expect(factors(decaying, 10)).toEqual([0.5, 1, 1, 1, 1, 1, 1, 0.875, 0.75, 0.625])
+    expect(factors({...decaying, decay: 2}, 6)).toEqual([0.5, 1, 1, 1, 1, 0.75])
+    expect(factors({...decaying, decay: 0}, 4)).toEqual([0.5, 1, 1, 1])
+  })
+})
+
+describe('when time ends the run', () => {
+  const linear: Schedule = {minRatio: 0, name: 'linear', warmup: 0.2}
+
+  test('the share of it that is over counts, unless more steps are done than that', () => {
+    expect([0, 0.1, 0.2, 0.6, 1].map((over) => rateFactor(linear, 0, 1000, over))).toEqual([
+      1 / 200,
+      101 / 200,
+      1,
+      0.5,
+      0,
+    ])
+    expect(rateFactor(linear, 600, 1000, 0.1)).toBe(0.5)
+  })
+
+  test('a warm-up in steps takes its steps', () => {
+    expect([0, 1, 2].map((step) => rateFactor({...linear, warmup: 2}, step, 1000, 0.501))).toEqual([0.5, 1, 0.5])
+  })
+})

@@ -1,5 +1,5 @@
 /** Questions to the hub, through @huggingface/hub: which commit a revision is, and which files it has. */
-import {HubApiError, listFiles, modelInfo} from '@huggingface/hub'
+import {datasetInfo, HubApiError, listFiles, modelInfo} from '@huggingface/hub'
 
 import {FileError, InterruptedError, MambatuneError} from '../../errors.js'
 import {quoted} from '../file-faults.js'
@@ -28,14 +28,15 @@ export class UnreachableError extends FileError {}
 
 export async function commitOf(request: HubRequest): Promise<string> {
   const {name, settings} = request
-  const {sha} = await asking(request, () =>
-    modelInfo({
-      additionalFields: ['sha'],
-      fetch: fetchOf(request),
-      hubUrl: settings.endpoint,
-      name: name.repository,
-      revision: name.revision,
-    }),
+  const question = {
+    additionalFields: ['sha' as const],
+    fetch: fetchOf(request),
+    hubUrl: settings.endpoint,
+    name: name.repository,
+    revision: name.revision,
+  }
+  const {sha} = await asking<{sha: string}>(request, () =>
+    name.kind === 'dataset' ? datasetInfo(question) : modelInfo(question),
   )
   if (isCommit(sha)) return sha
   throw unexpected(request, `the commit is called ${quoted(sha)}`)
@@ -46,7 +47,7 @@ export async function filesOf(request: HubRequest, commit: string): Promise<Read
   const {name, settings} = request
   return asking(request, async () => {
     const files = new Map<string, HubFile>()
-    const repo = {name: name.repository, type: 'model'} as const
+    const repo = {name: name.repository, type: name.kind ?? 'model'} as const
     const entries = listFiles({fetch: fetchOf(request), hubUrl: settings.endpoint, repo, revision: commit})
     for await (const {lfs, oid, path, size, type} of entries) {
       if (type !== 'file') continue
@@ -61,6 +62,11 @@ export async function filesOf(request: HubRequest, commit: string): Promise<Read
 
     return files
   })
+}
+
+/** 'https://…/owner/name': where the pages and files of the repository are */
+export function addressOf({name: {kind, repository}, settings: {endpoint}}: HubRequest): string {
+  return `${endpoint}/${kind === 'dataset' ? 'datasets/' : ''}${repository}`
 }
 
 /** `fetch` with the token, for the hub alone: it is not sent on to where the hub redirects to. */
@@ -116,17 +122,15 @@ function unexpected({name, settings}: HubRequest, message: string): FileError {
 }
 
 /** What a status means for the one who asked. */
-export function statusError(
-  {name: {repository, revision}, settings}: HubRequest,
-  status: number,
-  file = '',
-): FileError {
-  const {endpoint, token} = settings
+export function statusError(request: HubRequest, status: number, file = ''): FileError {
+  const {name, settings} = request
+  const {kind = 'model', repository, revision} = name
+  const {token} = settings
   const what = file === '' ? repository : `${file} of ${repository}`
   if (status === 401) {
     const hint =
       token === null
-        ? 'Check the name. If the model is private or wants consent, set HF_TOKEN to a token of your account.'
+        ? `Check the name. If the ${kind === 'dataset' ? 'data set' : kind} is private or wants consent, set HF_TOKEN to a token of your account.`
         : 'Check the name, and that HF_TOKEN is a token that is still valid.'
     return new FileError(`The hub does not show ${what} to ${token === null ? 'just anyone' : 'this token'} (401).`, {
       hint,
@@ -135,13 +139,13 @@ export function statusError(
 
   if (status === 403) {
     return new FileError(`You have no access to ${what} (403).`, {
-      hint: `Ask for it at ${endpoint}/${repository}, with the account that HF_TOKEN belongs to.`,
+      hint: `Ask for it at ${addressOf(request)}, with the account that HF_TOKEN belongs to.`,
     })
   }
 
   if (status === 404) {
     return new FileError(`The hub has no ${what} at revision ${revision} (404).`, {
-      hint: `Look it up at ${endpoint}/${repository}; a revision is a branch, a tag or a commit.`,
+      hint: `Look it up at ${addressOf(request)}; a revision is a branch, a tag or a commit.`,
     })
   }
 

@@ -20,7 +20,7 @@ export class HubCache {
     cache: string,
     private readonly name: HubName,
   ) {
-    this.directory = path.join(cache, getRepoFolderName({name: name.repository, type: 'model'}))
+    this.directory = path.join(cache, getRepoFolderName({name: name.repository, type: name.kind ?? 'model'}))
   }
 
   snapshot(commit: string): string {

@@ -13,6 +13,7 @@ import {counted, fileSystemError, systemCode} from '../file-faults.js'
 import {writeAll} from '../output-directory.js'
 import {isFile} from '../weight-files.js'
 import {
+  addressOf,
   fetchOf,
   type HubFile,
   type HubRequest,
@@ -89,9 +90,9 @@ async function sizeOf(file: string): Promise<number> {
 
 /** One request: what is missing, or all of it if the server does not go on from the middle. */
 async function fetchOn(download: Download, partial: string, there: number): Promise<void> {
-  const {commit, file, name, settings} = download
+  const {commit, file} = download
   const segments = file.path.split('/').map(encodeURIComponent).join('/')
-  const address = `${settings.endpoint}/${name.repository}/resolve/${commit}/${segments}`
+  const address = `${addressOf(download)}/resolve/${commit}/${segments}`
   const from = there < file.size ? there : 0
   const answer = await fetchOf(download)(address, {
     headers: {'accept-encoding': 'identity', ...(from > 0 && {range: `bytes=${from}-`})},

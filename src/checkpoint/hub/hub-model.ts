@@ -60,7 +60,7 @@ export async function fetchTokenizer(name: HubName, options: HubOptions): Promis
   })
 }
 
-class Fetch {
+export class Fetch {
   directory = ''
   private commit = ''
   private bytes = 0

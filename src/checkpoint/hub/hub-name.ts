@@ -1,9 +1,11 @@
-/** Names of models on the hub: owner/name, with a branch, a tag or a commit after @ if it is not the newest of `main`. */
+/** Names of models and data sets on the hub: owner/name, with a branch, a tag or a commit after @ if it is not the newest of `main`. */
 
 export interface HubName {
   /** 'state-spaces/mamba-130m-hf' */
   readonly repository: string
   readonly revision: string
+  /** A model where left out */
+  readonly kind?: 'model' | 'dataset'
 }
 
 const PART = String.raw`[A-Za-z0-9_](?:[A-Za-z0-9_]|[.-](?![.-]))*`

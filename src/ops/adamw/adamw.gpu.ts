@@ -12,6 +12,8 @@ import {
   stepFloats,
   stepGrid,
   stepShader,
+  tensorNormsGrid,
+  tensorNormsShader,
 } from './adamw.wgsl.js'
 import {type AdamwSettings} from './adamw.js'
 
@@ -72,6 +74,19 @@ export function normOnGpu(host: ShaderHost, arena: tf.TensorInfo): tf.Tensor {
     })
     return tf.engine().makeTensorFromTensorInfo(norm)
   })
+}
+
+/** √ Σ g² of each tensor of an arena, (tensors) on the device. layout (tensors, 2) int32: first number and size of each. */
+export function tensorNormsOnGpu(host: ShaderHost, arena: tf.TensorInfo, layout: tf.TensorInfo): tf.Tensor {
+  const [tensors] = layout.shape
+  const [norms] = host.launch({
+    grid: tensorNormsGrid(tensors),
+    inputs: [arena, layout],
+    outputs: [{format: 'f32', shape: [tensors]}],
+    shader: tensorNormsShader,
+    whole: [tensors],
+  })
+  return tf.engine().makeTensorFromTensorInfo(norms)
 }
 
 export interface AdamwStepSettings extends Omit<AdamwSettings, 'gradientScale'> {

@@ -123,6 +123,41 @@ fn main(@builtin(local_invocation_index) thread: u32) {
   name: 'AdamW, norm',
 }
 
+/** An arena and its layout (tensors, 2) i32 → √ Σ g² of each tensor. A workgroup for each. */
+export const tensorNormsShader: Shader = {
+  code: () =>
+    [
+      parameters(['tensors']),
+      binding({binding: 0, format: 'f32', name: 'arena', width: 1}),
+      binding({binding: 1, format: 'i32', name: 'places', width: 2}),
+      binding({binding: 2, format: 'f32', name: 'norms', output: true, width: 1}),
+      sumOfThreads,
+      /* wgsl */ `
+@compute @workgroup_size(${THREADS})
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let tensor = ${FLAT_WORKGROUP};
+  if (tensor >= params.tensors) { return; }
+  let place = vec2<u32>(load_places(tensor));
+  var sum = 0.0;
+  for (var i = thread; i < place.y; i += ${THREADS}u) {
+    let g = load_arena(place.x + i);
+    sum += g * g;
+  }
+  let total = sum_of_threads(thread, sum);
+  if (thread == 0u) { store_norms(tensor, sqrt(total)); }
+}`,
+    ].join('\n'),
+  key: '',
+  name: 'AdamW, norms of tensors',
+}
+
+/** Workgroups for so many tensors. */
+export const tensorNormsGrid = flatGrid
+
 const sumOfThreads = /* wgsl */ `
 var<workgroup> sums: array<f32, ${THREADS}>;
 
