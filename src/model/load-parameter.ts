@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {gpuBackend} from '../backend/gpu/current.js'
-import {loadTensor} from '../backend/gpu/load-tensor.js'
+import {loadTensor, type TensorSource} from '../backend/gpu/load-tensor.js'
 import {readTensorFloat32, readTensorPieces, type TensorEntry} from '../checkpoint/safetensors.js'
 
 /** Bytes of a file that are read at once. */
@@ -19,17 +19,30 @@ export interface LoadedParameter {
 /** @param isMatrix it is multiplied by, or rows are taken from it, and nothing else */
 export async function loadParameter(entry: TensorEntry, isMatrix: boolean): Promise<LoadedParameter> {
   const backend = gpuBackend()
-  const source = ({BF16: 'bf16', F16: 'f16', F32: 'f32'} as const)[entry.dtype as string]
-  if (!backend || !source) return loadFromHost(entry)
+  if (!backend) return loadFromHost(entry)
   const columns = entry.shape[entry.shape.length - 1] ?? 1
   const format = isMatrix && backend.precision === 'f16' && columns % 8 === 0 ? 'f16' : 'f32'
-  const pieces = readTensorPieces(entry, PIECE_BYTES)
-  const loaded = await loadTensor(backend, {format, pieces, shape: entry.shape, source})
+  const loaded = await loadTensor(backend, {format, shape: entry.shape, ...piecesOf(entry, backend.facts.bindingBytes)})
   const faults = [
     ...(loaded.notFinite === null ? [] : [`value ${loaded.notFinite} is not finite`]),
     ...(loaded.tooLarge === null ? [] : [`value ${loaded.tooLarge} is too large for f16`]),
   ]
   return {faults, tensor: tf.engine().makeTensorFromTensorInfo(loaded.tensor)}
+}
+
+/** Pieces that a kernel can see whole. What the device cannot convert (F64) is converted here first. */
+function piecesOf(entry: TensorEntry, bindingBytes: number): Pick<TensorSource, 'pieces' | 'source'> {
+  const bytes = Math.min(PIECE_BYTES, 16 * Math.floor(bindingBytes / 16))
+  const source = ({BF16: 'bf16', F16: 'f16', F32: 'f32'} as const)[entry.dtype as string]
+  if (source) return {pieces: readTensorPieces(entry, bytes), source}
+  return {pieces: convertedPieces(entry, bytes), source: 'f32'}
+}
+
+async function* convertedPieces(entry: TensorEntry, bytes: number): AsyncGenerator<Uint8Array> {
+  const {buffer, byteLength, byteOffset} = await readTensorFloat32(entry)
+  for (let at = 0; at < byteLength; at += bytes) {
+    yield new Uint8Array(buffer, byteOffset + at, Math.min(bytes, byteLength - at))
+  }
 }
 
 async function loadFromHost(entry: TensorEntry): Promise<LoadedParameter> {

@@ -1,6 +1,6 @@
 /** Launches the shader that takes rows by index. */
 import * as tf from '@tensorflow/tfjs-core'
-import {type ShaderHost} from '../backend/gpu/launch.js'
+import {type RowWindow, type ShaderHost} from '../backend/gpu/launch.js'
 import {flatGrid, type Format} from '../backend/gpu/shader.js'
 import {gatherGroups, gatherRowsShader} from './gather-rows.wgsl.js'
 
@@ -18,6 +18,8 @@ export interface Gather {
 export function gatherRowsOnGpu(host: ShaderHost, {format, from = 0, indices, rows, table}: Gather): tf.TensorInfo {
   const columns = tf.util.sizeFromShape(table.shape.slice(1))
   const count = rows ?? tf.util.sizeFromShape(indices.shape) - from
+  const windows = host.windowsOf(table)
+  if (windows) return gatherFromWindows(host, windows, indices, {columns, count, format, from})
   const [out] = host.launch({
     grid: flatGrid(gatherGroups(count, columns)),
     inputs: [table, indices],
@@ -26,4 +28,35 @@ export function gatherRowsOnGpu(host: ShaderHost, {format, from = 0, indices, ro
     whole: [count, table.shape[0], from],
   })
   return out
+}
+
+interface Part {
+  readonly columns: number
+  readonly count: number
+  readonly format: Format
+  readonly from: number
+}
+
+/** Each window gives the rows that lie in it. */
+function gatherFromWindows(
+  host: ShaderHost,
+  windows: readonly RowWindow[],
+  indices: tf.TensorInfo,
+  {columns, count, format, from}: Part,
+): tf.TensorInfo {
+  const [{tensor: any}] = windows
+  const shader = gatherRowsShader({columns, out: format, table: host.formatOf(any), windowed: true})
+  let out: tf.TensorInfo | null = null // (rows, d)
+  for (const {from: first, tensor} of windows) {
+    const made: tf.TensorInfo[] = host.launch({
+      grid: flatGrid(gatherGroups(count, columns)),
+      inputs: [tensor, indices],
+      outputs: out ? [] : [{format, shape: [count, columns]}],
+      shader,
+      updates: out ? [out] : [],
+      whole: [count, tensor.shape[0], from, first],
+    })
+    out ??= made[0]
+  }
+  return out as tf.TensorInfo
 }

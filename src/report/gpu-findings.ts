@@ -60,7 +60,7 @@ export function traitsOf(facts: DeviceFacts, features: readonly string[]): GpuTr
       value: workgroupBytes,
     },
     {
-      cost: bindingBytes < GIB ? 'what is larger is refused' : null,
+      cost: bindingBytes < GIB ? 'activations that are larger are refused' : null,
       text: memoryText(bindingBytes),
       trait: 'largest tensor',
       value: bindingBytes,

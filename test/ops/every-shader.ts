@@ -103,7 +103,9 @@ const ROWS: readonly Entry[] = [
   ),
   everywhere(
     gatherRowsShader,
-    overColumns((columns, formats) => combine({columns: [columns], out: formats, table: formats}).map((one) => [one])),
+    overColumns((columns, formats) =>
+      combine({columns: [columns], out: formats, table: formats, windowed: [false, true]}).map((one) => [one]),
+    ),
   ),
   everywhere(
     joinColumns,

@@ -6,16 +6,9 @@ import {expect, test} from '@jest/globals'
 import * as tf from '@tensorflow/tfjs-core'
 import {type GpuBackend} from '../../src/backend/gpu/gpu-backend.js'
 import {toTensors} from '../../src/ops/operation.js'
-import {
-  type Factor,
-  logits,
-  product,
-  type ProductSpec,
-  programOf,
-  runPlan,
-  sizesOf,
-} from '../../src/ops/matrix-product/matrix-product.gpu.js'
+import {logits, product, programOf, runPlan, sizesOf} from '../../src/ops/matrix-product/matrix-product.gpu.js'
 import {planOf, tilePlan} from '../../src/ops/matrix-product/plan.js'
+import {type Factor, type ProductSpec} from '../../src/ops/matrix-product/product-spec.js'
 import {plainShapes, type ProductSizes} from '../../src/ops/matrix-product/shapes.js'
 import {type Kind} from '../../src/ops/matrix-product/tile-program.js'
 import {RandomStream} from '../../src/data/random.js'

@@ -40,12 +40,17 @@ function tiled<Shape>(sizes: ProductSizes, shapes: readonly Shape[]): Tiled<Shap
     bias: kind === 'TN' ? [false] : [true, false],
     divided: [false, true],
     extension: [null, ...extensions],
+    into: kind === 'TN' ? [null] : [null, {adds: false, stride: 1037}, {adds: true, stride: 1040}],
     operands: OPERANDS,
     output: formatsOf(n),
     shape: shapes,
-  }).map(({bias, divided, extension, operands, output, shape}) => {
+  }).map(({bias, divided: isDivided, extension, into, operands, output, shape}) => {
+    // Parts of a larger result are neither divided nor, where they are terms of a sum, f16.
+    const divided = isDivided && !into
     // A part of a divided sum is unfinished: f32, and the bias is added with the other parts.
-    const rest = divided ? {bias: false, output: 'f32' as const} : {bias, output}
+    const rest = divided
+      ? {bias: false, output: 'f32' as const}
+      : {bias, output: into && (into.adds || into.stride % 8 !== 0) ? ('f32' as const) : output, ...(into && {into})}
     return {
       divided,
       program: {...operands, ...rest, columns: n, extension, fixed: kind === 'TN' ? m : k, kind},

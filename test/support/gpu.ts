@@ -8,6 +8,7 @@ import {GPU_BACKEND} from '../../src/backend/gpu/current.js'
 import {openDawn} from '../../src/backend/gpu/dawn.js'
 import {type GpuBackend} from '../../src/backend/gpu/gpu-backend.js'
 import {type GpuDevice, startGpu} from '../../src/backend/gpu/gpu-device.js'
+import {type DeviceFacts} from '../../src/backend/gpu/shader.js'
 import {registerGradients} from '../../src/backend/gradients.js'
 
 export interface GpuUse {
@@ -15,6 +16,8 @@ export interface GpuUse {
   readonly precision?: 'f16' | 'f32'
   /** Watched dispatch by dispatch, which is what tests want unless work is to be repeated as in a real run: see repeated-work.ts. */
   readonly checked?: boolean
+  /** Of a lesser GPU, which this one plays */
+  readonly facts?: Partial<DeviceFacts>
 }
 
 async function answers(): Promise<boolean> {
@@ -38,13 +41,13 @@ let opened: GpuDevice | null = null
 let openedAs = ''
 
 /** Makes the GPU TensorFlow.js's current backend. Asking for another use opens it anew, and its tensors are gone. */
-export async function useGpu({checked = true, precision = 'f32'}: GpuUse = {}): Promise<GpuBackend> {
-  const use = `${precision} ${checked}`
+export async function useGpu({checked = true, facts = {}, precision = 'f32'}: GpuUse = {}): Promise<GpuBackend> {
+  const use = `${precision} ${checked} ${JSON.stringify(facts)}`
   if (!opened || openedAs !== use) {
     await close()
     tf.enableProdMode()
     await registerGradients()
-    opened = await startGpu({checked, precision})
+    opened = await startGpu({checked, facts, precision})
     openedAs = use
     if (!opened) throw new Error('no GPU adapter answers any more')
   }

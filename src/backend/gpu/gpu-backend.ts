@@ -9,12 +9,12 @@ import {type GpuMemory} from './buffer-pool.js'
 import {CommandStream} from './command-stream.js'
 import {Faults} from './faults.js'
 import {type Add} from './lazy-sums.js'
-import {describeLaunch, type Rows, type ShaderHost, type ShaderLaunch} from './launch.js'
+import {describeLaunch, type Rows, type RowWindow, type ShaderHost, type ShaderLaunch} from './launch.js'
 import {memoryText} from './memory-text.js'
 import {patiently} from './patiently.js'
 import {Pipelines} from './pipelines.js'
 import {type KernelTime, Profiler, type Work} from './profiler.js'
-import {randomGrid, randomUniform} from './random.wgsl.js'
+import {randomTensor} from './random-tensor.js'
 import {type NamedResults, RepeatedSteps, type RepeatedWork} from './repeated-work.js'
 import {readBuffer} from './readback.js'
 import {type DeviceFacts, type Format} from './shader.js'
@@ -162,6 +162,10 @@ export class GpuBackend extends tf.KernelBackend implements ShaderHost {
     return this.store.columns(tensor, from, width)
   }
 
+  windowsOf(tensor: tf.TensorInfo): readonly RowWindow[] | null {
+    return this.store.windowsOf(tensor)
+  }
+
   whole(slices: readonly tf.TensorInfo[]): tf.TensorInfo | null {
     return this.store.whole(slices)
   }
@@ -197,23 +201,14 @@ export class GpuBackend extends tf.KernelBackend implements ShaderHost {
     this.stream.upload(allocation, at, values)
   }
 
-  /** A tensor whose numbers are yet to be written. */
+  /** A tensor whose numbers are yet to be written, in windows of rows if no binding shows it whole. */
   empty(shape: readonly number[], format: Format): tf.TensorInfo {
-    return this.store.makeOutput({format, shape})
+    return this.store.makeWindowed(shape, format)
   }
 
   /** A tensor of random numbers in ±bound. */
   randomUniform(shape: readonly number[], format: 'f16' | 'f32', bound: number, seed: number): tf.TensorInfo {
-    const pairs = Math.ceil(tf.util.sizeFromShape([...shape]) / 2)
-    const [tensor] = this.launch({
-      floats: [bound],
-      grid: randomGrid(pairs),
-      inputs: [],
-      outputs: [{format, shape}],
-      shader: randomUniform(format),
-      whole: [pairs, seed],
-    })
-    return tensor
+    return randomTensor(this, {bound, format, seed, shape})
   }
 
   /** Whole numbers that shaders have changed, as they are on the GPU. */

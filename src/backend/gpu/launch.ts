@@ -48,6 +48,12 @@ export interface Rows {
   readonly stride: number
 }
 
+/** Rows of a matrix that is larger than one binding: from this row on, as many as the tensor has. */
+export interface RowWindow {
+  readonly from: number
+  readonly tensor: tf.TensorInfo
+}
+
 /** What operations see of the GPU backend. */
 export interface ShaderHost {
   readonly facts: DeviceFacts
@@ -61,6 +67,11 @@ export interface ShaderHost {
    * multiple of 8 (f16) or 4 (f32) is copied, so that whoever reads strided rows can count on whole groups of numbers.
    */
   columns(tensor: tf.TensorInfo, from: number, width: number): tf.TensorInfo
+  /**
+   * The windows of rows that a matrix is kept in where a kernel cannot see it whole; null for all other tensors. They live
+   * as long as the matrix does.
+   */
+  windowsOf(tensor: tf.TensorInfo): readonly RowWindow[] | null
   /** The tensor that these slices of columns make up, without a copy; null where they do not. */
   whole(slices: readonly tf.TensorInfo[]): tf.TensorInfo | null
   /** Tensors of zeros that share one buffer, each at a multiple of 256 bytes, and the whole buffer as one f32 vector. */

@@ -2,7 +2,7 @@
 import type * as tf from '@tensorflow/tfjs-core'
 import {type Allocation} from './buffer-pool.js'
 import {type Format, type Grid} from './shader.js'
-import {type Rows} from './launch.js'
+import {type Rows, type RowWindow} from './launch.js'
 
 export interface Stored {
   readonly dtype: tf.DataType
@@ -14,6 +14,8 @@ export interface Stored {
   place: Place | null
   /** For a tensor that may be given up, or is yet to be computed: how that is done, and in which format */
   remade: {readonly make: () => tf.TensorInfo; readonly format: Format} | null
+  /** Of a matrix that no binding shows whole: its rows, some in a tensor each */
+  windows?: readonly RowWindow[]
 }
 
 /** Where numbers are on the GPU. */

@@ -9,13 +9,20 @@ import {type Allocation, BufferPool} from './buffer-pool.js'
 import {type CommandStream} from './command-stream.js'
 import {copyRows, copyRowsLaunch} from './copy-rows.wgsl.js'
 import {type Faults} from './faults.js'
-import {type OutputSpec, type Rows, type StridedInput} from './launch.js'
+import {type OutputSpec, type Rows, type RowWindow, type StridedInput} from './launch.js'
 import {LazySums} from './lazy-sums.js'
 import {type BoundBuffer, type Pipelines} from './pipelines.js'
+import {hostValues} from './host-values.js'
+import {memoryText} from './memory-text.js'
+import {windowStarts} from './row-windows.js'
 import {type DeviceFacts, type Format} from './shader.js'
 import {BYTES, bytesOf, formatOfDtype, immediatesOf, type Place, type Slice, type Stored} from './stored.js'
 
 const BUFFER_USAGE = 0x80 | 0x4 | 0x8 // STORAGE, COPY_SRC, COPY_DST
+
+/** Advice where a tensor is larger than a binding */
+const SMALLER = 'Lower train.batch_size or data.max_length, or use --device cpu.'
+const WHOLE = 'Its rows are kept apart, and what was asked for needs them together: use --device cpu.'
 
 export interface TensorStoreParts {
   readonly device: GPUDevice
@@ -80,13 +87,15 @@ export class TensorStore {
     if (!force && stored.references > 0) return false
     if (stored.place) this.pool.release(stored.place.allocation)
     stored.place = null
+    for (const {tensor} of stored.windows ?? []) this.release(tensor.dataId, true)
     this.sums.forget(stored)
     this.data.delete(dataId)
     return true
   }
 
   formatOf({dataId}: tf.TensorInfo): Format {
-    const {dtype, place, remade} = this.data.get(dataId)
+    const {dtype, place, remade, windows} = this.data.get(dataId)
+    if (windows) return this.formatOf(windows[0].tensor)
     return place?.format ?? remade?.format ?? formatOfDtype(dtype)
   }
 
@@ -181,6 +190,23 @@ export class TensorStore {
     return this.adopt(shape, 'float32', {...first, slice: null})
   }
 
+  /** A tensor whose numbers are yet to be written, in windows of rows if no binding shows it whole. */
+  makeWindowed(shape: readonly number[], format: Format): tf.TensorInfo {
+    const starts = windowStarts(shape, format, this.facts.bindingBytes)
+    if (!starts) return this.makeOutput({format, shape})
+    const whole = this.adopt(shape, 'float32', null)
+    const [rows, columns] = shape
+    this.data.get(whole.dataId).windows = starts.map((from, index) => ({
+      from,
+      tensor: this.makeOutput({format, shape: [(starts[index + 1] ?? rows) - from, columns]}),
+    }))
+    return whole
+  }
+
+  windowsOf({dataId}: tf.TensorInfo): readonly RowWindow[] | null {
+    return this.data.get(dataId).windows ?? null
+  }
+
   /** What a shader sees of a tensor. */
   bound(input: tf.TensorInfo | StridedInput): BoundBuffer {
     const strided = 'strided' in input
@@ -196,6 +222,7 @@ export class TensorStore {
   placeOf(stored: Stored): Place {
     if (stored.place) return stored.place
     if (stored.remade) return this.remake(stored, stored.remade.make())
+    if (stored.windows) this.refuse(stored.size * BYTES[this.formatOf(stored.windows[0].tensor)], WHOLE)
     const {host, size} = stored
     if (!host) throw new Error('a tensor has neither values nor a buffer')
     const format = formatOfDtype(stored.dtype)
@@ -257,19 +284,13 @@ export class TensorStore {
   }
 
   private checkBinding(bytes: number): void {
-    if (bytes <= this.facts.bindingBytes) return
+    if (bytes > this.facts.bindingBytes) this.refuse(bytes, SMALLER)
+  }
+
+  private refuse(bytes: number, hint: string): never {
     throw new DeviceError(
-      `A tensor of ${Math.ceil(bytes / 2 ** 20)} MiB is larger than this GPU lets a kernel see at once (${Math.floor(this.facts.bindingBytes / 2 ** 20)} MiB).`,
-      {hint: 'Lower train.batch_size or data.max_length, or use --device cpu.'},
+      `A tensor of ${memoryText(bytes)} is larger than this GPU lets a kernel see at once (${memoryText(this.facts.bindingBytes)}).`,
+      {hint},
     )
   }
-}
-
-function hostValues(values: tf.BackendValues, dtype: tf.DataType): Float32Array | Int32Array {
-  if (dtype === 'int32') return values instanceof Int32Array ? values : Int32Array.from(values as ArrayLike<number>)
-  if (dtype === 'bool') return Int32Array.from(values as ArrayLike<number>)
-  if (dtype === 'float32') {
-    return values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>)
-  }
-  throw new Error(`tensors of ${dtype} do not run on the GPU`)
 }

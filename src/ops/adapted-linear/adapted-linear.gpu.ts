@@ -4,7 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {type ShaderHost} from '../../backend/gpu/launch.js'
-import {type Factor, product} from '../matrix-product/matrix-product.gpu.js'
+import {product} from '../matrix-product/matrix-product.gpu.js'
+import {type Factor} from '../matrix-product/product-spec.js'
 import {type FloatFormat} from '../matrix-product/tile-program.js'
 import {type GpuDefinition, type Inputs, type Settings, toTensors} from '../operation.js'
 import {WIDE} from '../wide.js'

@@ -45,7 +45,7 @@ export function fewRowsPlan(program: Program, {k, m, n}: ProductSizes): Plan {
 }
 
 export function tilePlan(program: Program, sizes: ProductSizes, shape: MatrixShape | PlainShape): Plan {
-  const parts = partsOf(sizes, shape)
+  const parts = program.into ? {parts: 1, span: sizes.k} : partsOf(sizes, shape)
   const divided = parts.parts > 1
   const staged: Program = divided ? {...program, bias: false, output: 'f32'} : program
   return {

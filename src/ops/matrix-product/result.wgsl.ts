@@ -31,7 +31,18 @@ export function tileOrigin(program: Program, tile: readonly [number, number]): s
 
 /** Neighbouring results that are stored at once: sixteen bytes where the format and the rows' length allow it. */
 export type Lanes = 4 | 8
-export const lanesOf = ({columns, output}: Program): Lanes => (output === 'f16' && columns % 8 === 0 ? 8 : 4)
+export const lanesOf = (program: Program): Lanes => (program.output === 'f16' && dividesRows(program, 8) ? 8 : 4)
+
+/** Rows of the result begin at multiples of so many numbers, and end at them. */
+const dividesRows = ({columns, into}: Program, lanes: Lanes): boolean =>
+  columns % lanes === 0 && (into?.stride ?? 0) % lanes === 0
+
+/** WGSL: a row's first number in what is stored, and a column's number in a whole row. */
+function placeCode(program: Program): {readonly line: string; readonly column: string} {
+  const {columns, into} = program
+  if (!into) return {column: 'column', line: `(part * ${sizesOf(program).m} + row) * ${columns}u`}
+  return {column: '(params.y_offset + column)', line: `row * ${into.stride}u + params.y_offset`}
+}
 
 /**
  * Bindings of bias and result, `put(part, row, column, sum)`, which scales, adds the bias and stores, and `emit`, which
@@ -53,34 +64,37 @@ function biasBinding({bias}: Program, slot: number, width: 1 | 4): string {
 }
 
 function fourCode(program: Program, slot: number): string {
-  const {bias, columns, output} = program
-  const whole = columns % 4 === 0
+  const {bias, columns, into, output} = program
+  const whole = dividesRows(program, 4)
   const width = whole ? 4 : 1
-  const add = (index: string): string => (bias ? ` + load_bias(${index})` : '')
+  const {column, line} = placeCode(program)
+  const add = (index: string, place: string): string =>
+    `${bias ? ` + load_bias(${index})` : ''}${into?.adds ? ` + load_y(${place})` : ''}`
   const store = whole
-    ? `store_y((line + column) / 4u, value${add('column / 4u')});`
+    ? `store_y((line + column) / 4u, value${add(`${column} / 4u`, '(line + column) / 4u')});`
     : `for (var i = 0u; i < 4u; i++) {
-    if (column + i < ${columns}u) { store_y(line + column + i, value[i]${add('column + i')}); }
+    if (column + i < ${columns}u) { store_y(line + column + i, value[i]${add(`${column} + i`, 'line + column + i')}); }
   }`
   return `${biasBinding(program, slot, width)}
 ${binding({binding: slot + (bias ? 1 : 0), format: output, name: 'y', output: true, width})}
 fn put(part: u32, row: u32, column: u32, sum: vec4<f32>) {
-  let line = (part * ${sizesOf(program).m} + row) * ${columns}u;
+  let line = ${line};
   let value = sum * params.scale;
   ${store}
 }`
 }
 
 function eightCode(program: Program, slot: number): string {
-  const {bias, columns} = program
+  const {bias} = program
+  const {column, line} = placeCode(program)
   const add = (index: string): string => (bias ? ` + load_bias(${index})` : '')
   return `${EIGHT}
 ${biasBinding(program, slot, 4)}
 @group(0) @binding(${slot + (bias ? 1 : 0)}) var<storage, read_write> y: array<vec4<u32>>;
 fn put(part: u32, row: u32, column: u32, sum: Eight) {
-  let low = sum.low * params.scale${add('column / 4u')};
-  let high = sum.high * params.scale${add('column / 4u + 1u')};
-  y[((part * ${sizesOf(program).m} + row) * ${columns}u + column) / 8u] = vec4<u32>(
+  let low = sum.low * params.scale${add(`${column} / 4u`)};
+  let high = sum.high * params.scale${add(`${column} / 4u + 1u`)};
+  y[(${line} + column) / 8u] = vec4<u32>(
     pack2x16float(low.xy), pack2x16float(low.zw), pack2x16float(high.xy), pack2x16float(high.zw));
 }`
 }

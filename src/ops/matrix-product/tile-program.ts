@@ -39,6 +39,15 @@ export interface Program {
   readonly extension: Extension | null
   readonly bias: boolean
   readonly output: FloatFormat
+  /** The result is columns of wider rows, or a term of a sum that several products make; left out: it is whole. */
+  readonly into?: Into
+}
+
+export interface Into {
+  /** Numbers from one row of the whole to the next; `params.y_offset` is the first column's number. */
+  readonly stride: number
+  /** What is stored there already is added. */
+  readonly adds: boolean
 }
 
 /** An operand as the code sees it: a matrix of lines, one after the other in memory. */
@@ -88,13 +97,13 @@ export function pairsOf(program: Program): readonly (readonly [Operand, Operand]
 export function productParameters(program: Program): string {
   const names = pairsOf(program).flatMap((pair) => pair.map(({name}) => name))
   const places = names.flatMap((name) => [`${name}_offset`, `${name}_stride`])
-  return parameters(['rows', 'span', ...places], ['scale'])
+  return parameters(['rows', 'span', ...places, ...(program.into ? ['y_offset'] : [])], ['scale'])
 }
 
 /** For the key of a shader. */
-export function keyOf({bias, columns, extension, fixed, kind, left, output, right}: Program): string {
+export function keyOf({bias, columns, extension, fixed, into, kind, left, output, right}: Program): string {
   const stored = ({aligned, format}: Stored): string => `${format}${aligned ? '' : 'u'}`
   const second = extension ? `+${extension.rank}:${stored(extension.left)}*${stored(extension.right)}` : ''
   const sizes = `${kind}:${fixed}:${columns}`
-  return `${sizes}:${stored(left)}*${stored(right)}${second}:${output}${bias ? ':bias' : ''}`
+  return `${sizes}:${stored(left)}*${stored(right)}${second}:${output}${bias ? ':bias' : ''}${into ? `:${into.adds ? 'adds' : 'at'}:${into.stride}` : ''}`
 }
