@@ -2,7 +2,7 @@
 import {gpuBackend} from '../backend/gpu/current.js'
 import {type AppendLog} from '../checkpoint/append-log.js'
 import {pruneCheckpoints, writeCheckpoint} from '../checkpoint/training-checkpoint.js'
-import {FileError, interruption, InterruptedError, MemoryError, NumericError} from '../errors.js'
+import {DeviceError, FileError, interruption, InterruptedError, MemoryError, NumericError} from '../errors.js'
 import {saveAdapter} from '../peft/saved-adapter.js'
 import {type Snapshot} from '../train/progress.js'
 import {planTraining} from '../train/training-plan.js'
@@ -159,6 +159,11 @@ async function ending(
     const {faults, hint, message} = error
     const fork = `${resume} --fork NEW_DIRECTORY --set train.optimizer.learning_rate=…, from that checkpoint`
     return new NumericError(`${message}${kept}`, {faults, hint: hint === undefined ? fork : `${hint}\n${fork}`})
+  }
+  if (error instanceof DeviceError && step > 0) {
+    const hint = saved > 0 ? `${resume}, from that checkpoint\n${error.hint ?? ''}`.trimEnd() : error.hint
+    const details = {cause: error.cause, faults: error.faults, ...(hint !== undefined && {hint})}
+    return new DeviceError(`${error.message} Stopped after step ${step} of ${steps}.${kept}`, details)
   }
   if (error instanceof FileError && step > 0) {
     const hint = `${error.hint ?? 'Mend what is wrong there.'}\nThen go on: ${resume}`

@@ -14,7 +14,8 @@ import {execute} from './execute-run.js'
 import {findCheckpoint, type FoundCheckpoint} from './find-checkpoint.js'
 import {loadRecipe} from './load.js'
 import {type ModelPlace, placeInRecipe} from './model-place.js'
-import {type Prepared, prepare, release} from './prepare-run.js'
+import {prepare, release} from './prepare-run.js'
+import {otherDeviceNote, withoutItsDevice} from './other-device.js'
 import {originDifference, recipeDifference} from './recipe-difference.js'
 import {resolvedYaml} from './resolved.js'
 import {refuseUsedDirectory, removeIfEmpty, type RunFiles, runFiles} from './run-files.js'
@@ -87,10 +88,13 @@ async function goOn(found: FoundCheckpoint, recipe: Recipe, options: ResumeOptio
     event: 'note',
     text: state ? `going on after step ${state.progress.step}` : 'no checkpoint yet: going on from the first step',
   })
-  const prepared = await prepare(runOptions, state?.values ?? null)
+  const prepared = await prepare(runOptions, state?.values ?? null).catch((error: unknown) => {
+    throw state && (options.device ?? null) === null ? withoutItsDevice(error, state, run) : error
+  })
   try {
     if (state && fork === null) refuseDifference(originDifference(state.origin, prepared.origin), run)
-    if (state) noteOtherGpu(state, prepared, report)
+    const note = state && otherDeviceNote(state, prepared.origin.device)
+    if (note) report({event: 'note', text: note})
     const metrics = await openMetrics(found, files, options)
     const before = state && {file: runFiles(run).samples, progress: state.progress}
     const samples = recipe.eval.samples && (await openSamples(files.samples, before))
@@ -113,14 +117,6 @@ async function openMetrics(
   if (fork === null) for (const {file} of unusable) await setAside(file)
   else await copyFile(runFiles(run).metrics, metrics)
   return state ? AppendLog.reopen(metrics, state.metrics) : AppendLog.create(metrics)
-}
-
-/** The same kind of device has the same mathematics; another GPU, or its driver, may add in another order. */
-function noteOtherGpu({origin}: RunState, prepared: Prepared, report: RunOptions['report']): void {
-  const [before, now] = [origin.device, prepared.origin.device]
-  if (now.name !== 'gpu' || before.description === now.description) return
-  const text = `the run began on ${before.description}; on another GPU the last bits of its numbers may come out differently`
-  report({event: 'note', text})
 }
 
 function deviceOf(state: RunState | null): DeviceChoice {

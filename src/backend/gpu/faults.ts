@@ -22,7 +22,7 @@ export class Faults {
       if (this.closing && reason === 'destroyed') return
       this.keep(
         new DeviceError(`The GPU was lost: ${firstLine(message) || reason}.`, {
-          hint: 'Start the run again; if it happens again, lower train.batch_size or use --device cpu.',
+          hint: 'If it happens again, lower train.batch_size or use --device cpu.',
         }),
       )
     })
