@@ -66,8 +66,9 @@ export async function readPlainBpe(directory: string, vocabulary: number): Promi
 }
 
 function checkModel(model: JsonObject, faults: Fault[]): void {
-  if (model.type !== 'BPE')
+  if (model.type !== 'BPE') {
     faults.push({message: `is ${JSON.stringify(model.type ?? null)}, expected "BPE"`, where: 'model.type'})
+  }
   for (const key of ['byte_fallback', 'ignore_merges', 'fuse_unk']) {
     if (model[key] === true) faults.push({message: 'is true, which byte-level BPE is without', where: `model.${key}`})
   }
@@ -106,12 +107,12 @@ interface Frame {
 /** The tokens around a text; null if they are more than one on a side. */
 function frameOf(processor: unknown): Frame | null {
   const steps = isJsonObject(processor) && processor.type === 'Sequence' ? processor.processors : [processor]
-  const template = Array.isArray(steps)
+  const template: unknown = Array.isArray(steps)
     ? steps.find((step) => isJsonObject(step) && step.type === 'TemplateProcessing')
     : null
   const pieces: unknown = isJsonObject(template) ? template.single : []
   if (!Array.isArray(pieces) || pieces.length === 0) return {first: null, last: null}
-  const ids = pieces.map((piece) =>
+  const ids = pieces.map((piece: unknown): unknown =>
     isJsonObject(piece) && isJsonObject(piece.SpecialToken) ? piece.SpecialToken.id : null,
   )
   const text = ids.indexOf(null)
@@ -128,9 +129,9 @@ function tokensOf({tokenizer, vocabulary}: TokenizerFiles, count: number, faults
   const texts: (string | undefined)[] = []
   for (const [text, id] of vocabulary) {
     if (id >= count) faults.push({message: `has id ${id}; the model has ${count} tokens`, where: JSON.stringify(text)})
-    else if (texts[id] !== undefined)
+    else if (texts[id] !== undefined) {
       faults.push({message: `has the id of ${JSON.stringify(texts[id])}`, where: JSON.stringify(text)})
-    else texts[id] = text
+    } else texts[id] = text
   }
   return Array.from({length: count}, (_, id) => {
     const text = texts[id]

@@ -20,8 +20,9 @@ function limitsOf(config: MambaConfig): string[] {
   const faults: string[] = []
   if (projectionBias) faults.push('use_bias: in_proj and out_proj have no bias in llama.cpp')
   if (config.architecture === 'mamba') {
-    if (inner !== 2 * hidden)
+    if (inner !== 2 * hidden) {
       faults.push(`there are ${inner} channels; llama.cpp has 2 · hidden_size, ${2 * hidden}, in Mamba-1`)
+    }
     return faults
   }
   const {groups, timeStepLimit} = config
@@ -39,8 +40,9 @@ function limitsOf(config: MambaConfig): string[] {
 
 /** What llama.cpp computes a little differently, in words. */
 export function differencesIn(config: MambaConfig): string[] {
-  if (config.architecture === 'mamba2' || config.mixerEpsilon === null || config.mixerEpsilon === config.epsilon)
+  if (config.architecture === 'mamba2' || config.mixerEpsilon === null || config.mixerEpsilon === config.epsilon) {
     return []
+  }
   return [
     `llama.cpp has one ε for all norms: those of dt, B and C get ${config.epsilon} instead of ${config.mixerEpsilon}`,
   ]
