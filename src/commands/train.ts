@@ -44,7 +44,7 @@ export default class Train extends BaseCommand {
       import('../recipe/packaged.js'),
       import('../recipe/run-recipe.js'),
     ])
-    const loaded = await loadRecipe(await findRecipe(args.recipe), flags.set ?? [])
+    const loaded = await loadRecipe(await findRecipe(args.recipe), flags.set ?? [], process.env)
     const reporter = await this.progress()
     const {base, tokenizer} = loaded.recipe.model
     const located = await findModelAndTokenizer(base, {tokenizer}, reporter)

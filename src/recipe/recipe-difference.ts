@@ -21,7 +21,7 @@ export function recipeDifference(run: Recipe, now: Recipe): Fault[] {
   const [before, after] = [run, now].map((recipe) => new Map(leaves(recipe, [])))
   const keys = [...new Set([...before.keys(), ...after.keys()])]
   return keys
-    .filter((key) => before.get(key) !== after.get(key) && !NEUTRAL.some((neutral) => neutral.test(key)))
+    .filter((key) => before.get(key) !== after.get(key) && !isNeutral(key))
     .map((where) => ({message: difference(before.get(where), after.get(where)), where}))
 }
 
@@ -44,8 +44,13 @@ function difference(before: string | undefined, after: string | undefined): stri
   return `${before ?? 'absent'} in the run, ${after ?? 'absent'} now`
 }
 
+/** Whether a key changes no trained number. */
+export function isNeutral(key: string): boolean {
+  return NEUTRAL.some((neutral) => neutral.test(key))
+}
+
 /** Every value that holds no others, as JSON by its dotted key. */
-function leaves(value: unknown, path: Path): [string, string][] {
+export function leaves(value: unknown, path: Path): [string, string][] {
   if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) {
     return [[dotted(path), JSON.stringify(value) ?? 'absent']]
   }
