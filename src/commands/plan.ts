@@ -45,7 +45,7 @@ export default class Plan extends BaseCommand {
       import('../recipe/packaged.js'),
       import('../report/plan.js'),
     ])
-    const {recipe} = await loadRecipe(await findRecipe(args.recipe), flags.set ?? [])
+    const {recipe} = await loadRecipe(await findRecipe(args.recipe), flags.set ?? [], process.env)
     const progress = await this.progress()
     const {base, tokenizer} = recipe.model
     const {directory, ...located} = await findModelAndTokenizer(base, {small: !flags.measure, tokenizer}, progress)

@@ -48,7 +48,7 @@ export default class Train extends BaseCommand {
       import('../recipe/run-recipe.js'),
     ])
     const events = await this.events(flags.events)
-    const loaded = await loadRecipe(await findRecipe(args.recipe), flags.set ?? [])
+    const loaded = await loadRecipe(await findRecipe(args.recipe), flags.set ?? [], process.env)
     const reporter = await this.progress()
     const {base, tokenizer} = loaded.recipe.model
     const located = await findModelAndTokenizer(base, {tokenizer}, reporter)

@@ -7,8 +7,8 @@ import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
 import {FileError} from '../errors.js'
-import {readRecipeText} from './load.js'
 import {nearestName} from '../nearest-name.js'
+import {readRecipeText} from './recipe-text.js'
 
 /** The same distance from the source as from the built package. */
 export const packagedRecipes: string = fileURLToPath(new URL('../../recipes/', import.meta.url))

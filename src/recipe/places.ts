@@ -30,6 +30,22 @@ export class Places {
     this.#root = {children: new Map(), key: root, value: root}
   }
 
+  /** The places of one document laid over those of another; `isBoth` says at which paths the keys of both count. */
+  static over(own: Places, base: Places, isBoth: (path: Path) => boolean): Places {
+    const laidOver = (upper: PlaceNode, lower: PlaceNode, path: Path): PlaceNode => {
+      if (!isBoth(path)) return upper
+      const children = new Map(lower.children)
+      for (const [name, child] of upper.children) {
+        const below = lower.children.get(name)
+        children.set(name, below === undefined ? child : laidOver(child, below, [...path, name]))
+      }
+      return {...upper, children}
+    }
+    const result = new Places(own.#root.key)
+    for (const [name, node] of laidOver(own.#root, base.#root, []).children) result.#root.children.set(name, node)
+    return result
+  }
+
   /** Notes where a value below the root and its key stand, and forgets what was known below. The parent must have been noted before. */
   set(path: Path, key: Place, value: Place): void {
     const node: PlaceNode = {children: new Map(), key, value}

@@ -39,12 +39,12 @@ export interface ReadYaml {
   readonly broken: boolean
 }
 
-/** Places of a file: offsets become `label:line:column`, counted from 1. */
-export function readYamlFile(text: string, label: string): ReadYaml {
+/** Places of a file: offsets become `label:line:column`, counted from 1. `after` puts its faults behind those of other files. */
+export function readYamlFile(text: string, label: string, after = 0): ReadYaml {
   const lines = new LineCounter()
   const placeAt = (offset: number): Place => {
     const {col, line} = lines.linePos(offset)
-    return {order: offset, where: `${label}:${line}:${col}`}
+    return {order: after + offset, where: `${label}:${line}:${col}`}
   }
 
   return readYaml(text, placeAt, lines)
@@ -65,7 +65,8 @@ function readYaml(text: string, placeAt: (offset: number) => Place, lineCounter?
     version: '1.2',
   })
   const syntax = syntaxFaults(document, placeAt)
-  const start = {...placeAt(0), order: -1}
+  const first = placeAt(0)
+  const start = {...first, order: first.order - 1}
   if (syntax.length > 0) return {broken: true, document: {places: new Places(start), value: undefined}, faults: syntax}
 
   const reader = new ValueReader(document, placeAt, new Places(start))

@@ -25,11 +25,7 @@ export function recipeDifference(run: Recipe, now: Recipe, {hasEnded = false} = 
   const [before, after] = [run, now].map((recipe) => new Map(leaves(recipe, [])))
   const keys = [...new Set([...before.keys(), ...after.keys()])]
   return keys
-    .filter(
-      (key) =>
-        before.get(key) !== after.get(key) &&
-        !(hasEnded ? [...NEUTRAL, FREE_AFTER_END] : NEUTRAL).some((free) => free.test(key)),
-    )
+    .filter((key) => before.get(key) !== after.get(key) && !isNeutral(key) && !(hasEnded && FREE_AFTER_END.test(key)))
     .map((where) => ({message: difference(before.get(where), after.get(where)), where}))
 }
 
@@ -50,6 +46,11 @@ function deviceText({device: {name, precision}}: RunOrigin): string {
 
 function difference(before: string | undefined, after: string | undefined): string {
   return `${before ?? 'absent'} in the run, ${after ?? 'absent'} now`
+}
+
+/** Whether a key changes no trained number. */
+export function isNeutral(key: string): boolean {
+  return NEUTRAL.some((neutral) => neutral.test(key))
 }
 
 /** Every value that holds no others, as JSON by its dotted key. */

@@ -1,5 +1,6 @@
 /** Checks several recipe files and reports what is wrong with all of them at once. */
 import {type Fault, FileError, RecipeError} from '../errors.js'
+import {type Environment} from './environment.js'
 import {type LoadedRecipe, loadRecipe} from './load.js'
 import {findRecipe} from './packaged.js'
 
@@ -7,12 +8,13 @@ import {findRecipe} from './packaged.js'
 export async function validateRecipes(
   namesOrPaths: readonly string[],
   overrides: readonly string[] = [],
+  environment: Environment = {},
 ): Promise<LoadedRecipe[]> {
   const loaded: LoadedRecipe[] = []
   const errors: (FileError | RecipeError)[] = []
   for (const nameOrPath of namesOrPaths) {
     try {
-      loaded.push(await loadRecipe(await findRecipe(nameOrPath), overrides))
+      loaded.push(await loadRecipe(await findRecipe(nameOrPath), overrides, environment))
     } catch (error) {
       if (!(error instanceof RecipeError || error instanceof FileError)) throw error
       errors.push(error)

@@ -23,7 +23,7 @@ async function merged(saved: SavedAdapter, model: string, config: MambaConfig): 
   for (const [name, step] of mergeSteps(saved, config)) {
     const shape = tensors.get(name)?.shape ?? []
     const weight = new Float32Array(shape.reduce((product, length) => product * length, 1))
-    step(weight)
+    step(weight, weight)
     result.set(name, weight)
   }
   return result

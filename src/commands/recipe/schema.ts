@@ -1,5 +1,5 @@
 import {BaseCommand} from '../../cli/base-command.js'
-import {recipeJsonSchema} from '../../recipe/json-schema.js'
+import {editorJsonSchema} from '../../recipe/json-schema.js'
 
 export default class RecipeSchema extends BaseCommand {
   static override description =
@@ -10,7 +10,7 @@ export default class RecipeSchema extends BaseCommand {
 
   async run(): Promise<Record<string, unknown>> {
     await this.parse(RecipeSchema)
-    const schema = recipeJsonSchema()
+    const schema = editorJsonSchema()
     this.out(JSON.stringify(schema, null, 2))
     return schema
   }

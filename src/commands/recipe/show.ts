@@ -2,8 +2,9 @@ import {Args, Flags} from '@oclif/core'
 
 import {BaseCommand} from '../../cli/base-command.js'
 import {setFlag} from '../../cli/set-flag.js'
-import {loadRecipe, readRecipeText} from '../../recipe/load.js'
+import {loadRecipe} from '../../recipe/load.js'
 import {findRecipe} from '../../recipe/packaged.js'
+import {readRecipeText} from '../../recipe/recipe-text.js'
 import {resolvedYaml} from '../../recipe/resolved.js'
 import {type Recipe} from '../../recipe/schema.js'
 
@@ -24,7 +25,7 @@ export default class RecipeShow extends BaseCommand {
   }
 
   static override description =
-    'Without flags the file is printed as it is, comments included, ready to be copied and changed.'
+    'Without flags the file is printed as it is, comments included, ready to be copied and changed. With --resolved what it extends is filled in too.'
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> quickstart > mine.yaml',
@@ -53,7 +54,7 @@ export default class RecipeShow extends BaseCommand {
   }
 
   async #resolved(file: string, overrides: readonly string[] = []): Promise<ShownRecipe> {
-    const {recipe} = await loadRecipe(file, overrides)
+    const {recipe} = await loadRecipe(file, overrides, process.env)
     return {file, recipe, text: resolvedYaml(recipe)}
   }
 }

@@ -33,7 +33,7 @@ export default class RecipeValidate extends BaseCommand {
 
   async run(): Promise<{recipes: LoadedRecipe[]}> {
     const {args, flags} = await this.parse(RecipeValidate)
-    const recipes = await validateRecipes(args.recipe, flags.set)
+    const recipes = await validateRecipes(args.recipe, flags.set, process.env)
     for (const {file} of recipes) this.out(`${file}: valid`)
     return {recipes}
   }
