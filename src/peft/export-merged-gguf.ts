@@ -66,8 +66,9 @@ function mergedSource(saved: SavedAdapter, base: ModelFiles, config: MambaConfig
     files: untie ? untiedFiles(base) : base,
     shapeOf: ({name, shape}: TensorEntry) => grownOf(name).at(-1)?.shape ?? shape,
     async valuesOf(entry: TensorEntry) {
-      const own = (await readTensorFloat32(entry)).slice()
-      steps.get(entry.name)?.(own)
+      const base = await readTensorFloat32(entry)
+      const own = base.slice()
+      steps.get(entry.name)?.(own, base)
       return grownOf(entry.name).reduce<Float32Array>((before, tensor) => tensor.grow(before), own)
     },
   }
