@@ -5,6 +5,8 @@
  * inner loop. The backward pass keeps the state at the start of every chunk, recomputes one chunk at a time and walks it
  * in reverse, so scratch memory does not grow with L · E · N. dB and dC are sums over channels: each group writes its own
  * partial sum, and the caller adds the groups in a fixed order, so the bits do not depend on how many threads ran.
+ * Where rows hold several sequences, `positions` is 0 at the first step of each: the state before it is h0, and what is
+ * carried back beyond it adds to the gradient of h0.
  * A is held divided by ln 2, so that exp(Δ A) is a power of two without another product. The loops over states are kept
  * short and apart, because V8 spills registers in long ones: one loop each way took twice the time (35 → 16 ms forward,
  * 49 → 28 ms backward for B 8, L 128, E 512, N 16 on one core).
@@ -14,16 +16,16 @@ import {exp2, gather4, ln2, load4, perLn2, scatter4, sigmoid4, siluSlope, softpl
 /** Steps whose states are held at once. 128 steps of 16 states of 4 channels fill 32 KiB. */
 const CHUNK: i32 = 128
 
-/** Bytes of scratch that one thread needs: [constants | A | h | Ā | g | dA] and per chunk [h | Ā | dB | dC | y], and the chunk starts. */
+/** Bytes of scratch that one thread needs: [constants | A | h | Ā | h0 | g | dA | dh0] and per chunk [h | Ā | dB | dC | y], and the chunk starts. */
 export function selectiveScanScratch(length: i32, states: i32, group: i32): i32 {
   const chunks = (length + CHUNK - 1) / CHUNK
   const blocks = (group + 3) / 4
-  return TABLE + states * 16 * (3 + 2 * blocks + 4 * CHUNK + chunks * blocks) + 16 * (CHUNK + blocks)
+  return TABLE + states * 16 * (4 + 3 * blocks + 4 * CHUNK + chunks * blocks) + 16 * (CHUNK + blocks)
 }
 
 // prettier-ignore
 export function selectiveScanForward(
-  u: usize, delta: usize, a: usize, b: usize, c: usize, d: usize, z: usize, h0: usize, y: usize, last: usize,
+  u: usize, delta: usize, a: usize, b: usize, c: usize, d: usize, z: usize, h0: usize, positions: usize, y: usize, last: usize,
   length: i32, channels: i32, states: i32, group: i32, scratch: usize, scratchStride: i32, item: i32, thread: i32,
 ): void {
   const groups = (channels + group - 1) / group
@@ -45,6 +47,7 @@ export function selectiveScanForward(
       const bc = <usize>((sequence * length + t) * states) * 4
       const input = load4(u + row, lanes)
       const step = softplus4(load4(delta + row, lanes), table)
+      if (isFirst(positions, sequence * length + t)) loadState(h0, h, sequence, e, channels, states, lanes)
       const out = advance(h, h, decays, aBlock, b + bc, c + bc, step, f32x4.mul(step, input), states, table)
       const gate = load4(z + row, lanes)
       const value = f32x4.add(out, f32x4.mul(skip, input))
@@ -53,6 +56,13 @@ export function selectiveScanForward(
     const target = last + <usize>((sequence * channels + e) * states * 4)
     for (let n = 0; n < states; n++) scatter4(target + <usize>(n * 4), states * 4, v128.load(h + <usize>(n * 16)), lanes)
   }
+}
+
+/** Whether a sequence begins here. Where rows are one sequence each, the state is there already. */
+// @ts-ignore: decorator
+@inline
+function isFirst(positions: usize, at: i32): bool {
+  return positions != 0 && load<i32>(positions + <usize>(at * 4)) == 0
 }
 
 /** after ← exp(Δ A) before + Δ u B, with exp(Δ A) left in `decays`; returns Σ_n C after. */
@@ -75,6 +85,15 @@ function advance(
   return out
 }
 
+/** What is carried back beyond the first step of a sequence goes to h0; the sequence before it gets nothing. */
+function handBack(g: usize, dBegin: usize, states: i32): void {
+  for (let n = 0; n < states; n++) {
+    const at = <usize>(n * 16)
+    v128.store(dBegin + at, f32x4.add(v128.load(dBegin + at), v128.load(g + at)))
+    v128.store(g + at, f32x4.splat(0.0))
+  }
+}
+
 function loadBlock(source: usize, target: usize, states: i32, lanes: i32): void {
   for (let n = 0; n < states; n++) v128.store(target + <usize>(n * 16), gather4(source + <usize>(n * 4), states * 4, lanes))
 }
@@ -95,7 +114,7 @@ function loadState(source: usize, target: usize, sequence: i32, e: i32, channels
 
 // prettier-ignore
 export function selectiveScanBackward(
-  u: usize, delta: usize, a: usize, b: usize, c: usize, d: usize, z: usize, h0: usize, dy: usize, dLast: usize,
+  u: usize, delta: usize, a: usize, b: usize, c: usize, d: usize, z: usize, h0: usize, positions: usize, dy: usize, dLast: usize,
   dU: usize, dDelta: usize, dA: usize, dB: usize, dC: usize, dD: usize, dZ: usize, dH0: usize,
   batch: i32, length: i32, channels: i32, states: i32, group: i32, scratch: usize, scratchStride: i32, item: i32, thread: i32,
 ): void {
@@ -111,9 +130,11 @@ export function selectiveScanBackward(
   const aBlock = table + TABLE
   const h = aBlock + <usize>width
   const single = h + <usize>width // Ā of one step, where it is not kept
-  const gAll = single + <usize>width // (blocks, N) gradient of the state
+  const begin = single + <usize>width // h0 of the block at hand
+  const gAll = begin + <usize>width // (blocks, N) gradient of the state
   const dAAll = gAll + <usize>(blocks * width) // (blocks, N)
-  const hs = dAAll + <usize>(blocks * width) // (CHUNK, N) states after each step
+  const dBeginAll = dAAll + <usize>(blocks * width) // (blocks, N) gradient of h0 from the sequences that began
+  const hs = dBeginAll + <usize>(blocks * width) // (CHUNK, N) states after each step
   const decays = hs + <usize>(CHUNK * width) // (CHUNK, N)
   const dBSum = decays + <usize>(CHUNK * width) // (CHUNK, N) four lanes still apart
   const dCSum = dBSum + <usize>(CHUNK * width)
@@ -121,7 +142,7 @@ export function selectiveScanBackward(
   const values = starts + <usize>(chunks * blocks * width) // (CHUNK) y before the gate
   const dDAll = values + <usize>(CHUNK * 16) // (blocks)
   writeTable(table)
-  memory.fill(dAAll, 0, blocks * width)
+  memory.fill(dAAll, 0, 2 * blocks * width)
   memory.fill(dDAll, 0, blocks * 16)
 
   for (let k = 0; k < blocks; k++) {
@@ -137,6 +158,7 @@ export function selectiveScanBackward(
         const row = <usize>((sequence * length + t) * channels + e) * 4
         const bc = <usize>((sequence * length + t) * states) * 4
         const step = softplus4(load4(delta + row, lanes), table)
+        if (isFirst(positions, sequence * length + t)) loadState(h0, h, sequence, e, channels, states, lanes)
         advance(h, h, single, aBlock, b + bc, c + bc, step, f32x4.mul(step, load4(u + row, lanes)), states, table)
       }
     }
@@ -152,7 +174,9 @@ export function selectiveScanBackward(
       const lanes = min(4, end - e)
       const g = gAll + <usize>(k * width)
       const dABlock = dAAll + <usize>(k * width)
+      const dBegin = dBeginAll + <usize>(k * width)
       const start = starts + <usize>((chunk * blocks + k) * width)
+      loadState(h0, begin, sequence, e, channels, states, lanes)
       const skip = load4(d + <usize>(e * 4), lanes)
       loadDecayRates(a + <usize>(e * states * 4), aBlock, states, lanes, table)
       for (let i = 0; i < steps; i++) {
@@ -160,7 +184,8 @@ export function selectiveScanBackward(
         const bc = <usize>((sequence * length + from + i) * states) * 4
         const input = load4(u + row, lanes)
         const step = softplus4(load4(delta + row, lanes), table)
-        const before = i == 0 ? start : hs + <usize>((i - 1) * width)
+        const begins = isFirst(positions, sequence * length + from + i)
+        const before = begins ? begin : i == 0 ? start : hs + <usize>((i - 1) * width)
         const here = <usize>(i * width)
         const out = advance(before, hs + here, decays + here, aBlock, b + bc, c + bc, step, f32x4.mul(step, input), states, table)
         v128.store(values + <usize>(i * 16), f32x4.add(out, f32x4.mul(skip, input)))
@@ -181,7 +206,8 @@ export function selectiveScanBackward(
         dSkip = f32x4.add(dSkip, f32x4.mul(dValue, input))
 
         const drive = f32x4.mul(step, input)
-        const before = i == 0 ? start : hs + <usize>((i - 1) * width)
+        const begins = isFirst(positions, sequence * length + from + i)
+        const before = begins ? begin : i == 0 ? start : hs + <usize>((i - 1) * width)
         let dStep = f32x4.splat(0.0)
         let dDrive = f32x4.splat(0.0)
         for (let n = 0; n < states; n++) {
@@ -202,6 +228,7 @@ export function selectiveScanBackward(
           v128.store(dABlock + at, f32x4.add(v128.load(dABlock + at), f32x4.mul(dLog, step)))
           v128.store(g + at, carried)
         }
+        if (begins) handBack(g, dBegin, states)
         dStep = f32x4.mul(dStep, ln2(table)) // A was divided by ln 2
         store4(dU + row, f32x4.add(f32x4.mul(dValue, skip), f32x4.mul(dDrive, step)), lanes)
         store4(dDelta + row, f32x4.mul(f32x4.add(dStep, f32x4.mul(dDrive, input)), sigmoid4(raw, table)), lanes)
@@ -222,7 +249,7 @@ export function selectiveScanBackward(
     for (let n = 0; n < states; n++) {
       const at = <usize>(k * width + n * 16)
       scatter4(dA + target + <usize>(n * 4), states * 4, v128.load(dAAll + at), lanes)
-      scatter4(dH0 + target + <usize>(n * 4), states * 4, v128.load(gAll + at), lanes)
+      scatter4(dH0 + target + <usize>(n * 4), states * 4, f32x4.add(v128.load(gAll + at), v128.load(dBeginAll + at)), lanes)
     }
     store4(dD + <usize>((sequence * channels + e) * 4), v128.load(dDAll + <usize>(k * 16)), lanes)
   }

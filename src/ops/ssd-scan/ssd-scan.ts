@@ -7,7 +7,8 @@
  *
  * Dao and Gu, Transformers are SSMs: Generalized Models and Efficient Algorithms Through Structured State Space Duality,
  * arXiv 2405.21060, equation 1 with A = −exp(A_log) a scalar for each head (section 5), and section 7.2 for the groups. We
- * differ by taking a first state h0, by returning the last one, and by the gradient of both.
+ * differ by taking a first state h0, by returning the last one, and by the gradient of both; and a row may hold several
+ * sequences, one behind the other, which `positions` tells apart: h_{t−1} is h0 at the first step of each.
  */
 import type * as tf from '@tensorflow/tfjs-core'
 import {backend as currentBackend, sum} from '@tensorflow/tfjs-core'
@@ -31,6 +32,8 @@ export interface SsdInputs {
   readonly d: tf.Tensor1D
   /** (B, H, P, N) first state; null is zero */
   readonly h0: tf.Tensor4D | null
+  /** (B, L) int32: steps since the sequence began that a step belongs to; absent or null where a row is one sequence */
+  readonly positions?: tf.Tensor2D | null
 }
 
 export interface SsdSettings {
@@ -87,7 +90,7 @@ const scan = defineOperation({
     const [dX, dDelta, dA, dB, dC, dD, dH0] = toTensors(
       launchKernel(backend, {
         ...launch,
-        inputs: [x, delta, a, b, c, d, inputs.h0 ?? null, dy, dLast],
+        inputs: [x, delta, a, b, c, d, inputs.h0 ?? null, inputs.positions ?? null, dy, dLast],
         kernel: 'ssdScanBackward',
         numbers: [...launch.numbers, batch],
         outputs: [x.shape, delta.shape, heads, [parts, ...b.shape], [parts, ...c.shape], heads, state],
@@ -111,7 +114,7 @@ const scan = defineOperation({
     const {backend, launch, sizes, state} = plan(inputs, settings)
     return launchKernel(backend, {
       ...launch,
-      inputs: [x, delta, a, b, c, d, inputs.h0 ?? null],
+      inputs: [x, delta, a, b, c, d, inputs.h0 ?? null, inputs.positions ?? null],
       kernel: 'ssdScanForward',
       outputs: [x.shape, state],
       scratch: askKernel(backend, 'ssdScanForwardScratch', ...sizes),
