@@ -33,10 +33,19 @@ export function eachSequence<Name extends string, State extends tf.Tensor>(
       const first = state && tf.slice(state, row, 1) // (1, …)
       return run(Object.fromEntries(taken) as Record<Name, tf.Tensor3D>, first)
     })
-    return {last: parts[parts.length - 1].last, y: tf.concat3d(parts.map(({y}) => y), 1)} // (1, …), (1, L, ·)
+    return {
+      last: parts[parts.length - 1].last,
+      y: tf.concat3d(
+        parts.map(({y}) => y),
+        1,
+      ),
+    } // (1, …), (1, L, ·)
   })
   return {
     last: tf.concat(rows.map(({last}) => last)), // (B, …)
-    y: tf.concat3d(rows.map(({y}) => y), 0), // (B, L, ·)
+    y: tf.concat3d(
+      rows.map(({y}) => y),
+      0,
+    ), // (B, L, ·)
   }
 }

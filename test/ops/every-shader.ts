@@ -8,6 +8,7 @@ import {randomUniform} from '../../src/backend/gpu/random.wgsl.js'
 import {widen} from '../../src/backend/gpu/widen.wgsl.js'
 import * as adamw from '../../src/ops/adamw/adamw.wgsl.js'
 import * as conv from '../../src/ops/causal-conv/causal-conv.wgsl.js'
+import {convWindowShader} from '../../src/ops/causal-conv/conv-window.wgsl.js'
 import {type ConvForm} from '../../src/ops/causal-conv/conv-code.wgsl.js'
 import {embeddingGradientShader} from '../../src/ops/embedding/embedding.wgsl.js'
 import * as gated from '../../src/ops/gated-rms-norm/gated-rms-norm.wgsl.js'
@@ -195,7 +196,14 @@ const GATED_NORMS: readonly Entry[] = [
 ]
 
 const convForms: readonly ConvForm[] = overColumns((channels, formats) =>
-  pairwise({bias: [true, false], channels: [channels], width: [2, 3, 4], window: [true, false], x: formats}),
+  pairwise({
+    bias: [true, false],
+    channels: [channels],
+    packed: [true, undefined],
+    width: [2, 3, 4],
+    window: [true, false],
+    x: formats,
+  }).map(({packed, ...form}) => ({...form, ...(packed && {packed})})),
 )
 
 const CONVOLUTIONS: readonly Entry[] = [
@@ -216,6 +224,16 @@ const CONVOLUTIONS: readonly Entry[] = [
   everywhere(
     conv.convWeightShader,
     convForms.flatMap((form) => formatsOf(form.channels).map((dy): [ConvForm, typeof dy] => [form, dy])),
+  ),
+  everywhere(
+    convWindowShader,
+    convForms
+      .filter(({packed, window}) => packed && window)
+      .flatMap((form) =>
+        combine({dLast: [null, 'f32'], dy: formatsOf(form.channels)}).map(
+          ({dLast, dy}): [ConvForm, typeof dy, typeof dLast] => [form, dy, dLast],
+        ),
+      ),
   ),
 ]
 
@@ -243,9 +261,10 @@ const scanVariants: readonly ScanVariant[] = SCAN_SIZES.flatMap(({channels, stat
     format: formatsOf(channels),
     h0: [null, 'f32'],
     matrices: formatsOf(states),
+    packed: [true, undefined],
     recording: [true, false],
     wanted: ['inputs', 'parameters'],
-  }).map(({batch, dLast, divided, format, h0, matrices, recording, wanted}) => ({
+  }).map(({batch, dLast, divided, format, h0, matrices, packed, recording, wanted}) => ({
     dLast,
     divided,
     form: {
@@ -259,6 +278,7 @@ const scanVariants: readonly ScanVariant[] = SCAN_SIZES.flatMap(({channels, stat
       stored: format,
       u: format,
       z: format,
+      ...(packed && {packed}),
     },
     recording,
     wanted,

@@ -5,12 +5,11 @@
  * inner loop. The backward pass keeps the state at the start of every chunk, recomputes one chunk at a time and walks it
  * in reverse, so scratch memory does not grow with L · E · N. dB and dC are sums over channels: each group writes its own
  * partial sum, and the caller adds the groups in a fixed order, so the bits do not depend on how many threads ran.
- * Where rows hold several sequences, `positions` is 0 at the first step of each: the state before it is h0, and what is
- * carried back beyond it adds to the gradient of h0.
  * A is held divided by ln 2, so that exp(Δ A) is a power of two without another product. The loops over states are kept
  * short and apart, because V8 spills registers in long ones: one loop each way took twice the time (35 → 16 ms forward,
  * 49 → 28 ms backward for B 8, L 128, E 512, N 16 on one core).
  */
+import {handBack, isFirst} from './packed-rows'
 import {exp2, gather4, ln2, load4, perLn2, scatter4, sigmoid4, siluSlope, softplus4, store4, sum4, TABLE, writeTable} from './simd'
 
 /** Steps whose states are held at once. 128 steps of 16 states of 4 channels fill 32 KiB. */
@@ -58,13 +57,6 @@ export function selectiveScanForward(
   }
 }
 
-/** Whether a sequence begins here. Where rows are one sequence each, the state is there already. */
-// @ts-ignore: decorator
-@inline
-function isFirst(positions: usize, at: i32): bool {
-  return positions != 0 && load<i32>(positions + <usize>(at * 4)) == 0
-}
-
 /** after ← exp(Δ A) before + Δ u B, with exp(Δ A) left in `decays`; returns Σ_n C after. */
 // prettier-ignore
 function advance(
@@ -83,15 +75,6 @@ function advance(
     out = f32x4.add(out, f32x4.mul(next, v128.load32_splat(c + <usize>(n * 4))))
   }
   return out
-}
-
-/** What is carried back beyond the first step of a sequence goes to h0; the sequence before it gets nothing. */
-function handBack(g: usize, dBegin: usize, states: i32): void {
-  for (let n = 0; n < states; n++) {
-    const at = <usize>(n * 16)
-    v128.store(dBegin + at, f32x4.add(v128.load(dBegin + at), v128.load(g + at)))
-    v128.store(g + at, f32x4.splat(0.0))
-  }
 }
 
 function loadBlock(source: usize, target: usize, states: i32, lanes: i32): void {

@@ -6,9 +6,8 @@
  * B and C are copied once an item into rows of whole vectors. The backward pass keeps the state at the start of every chunk,
  * recomputes one chunk at a time and walks it in reverse. dB and dC are sums over channels: each part of the heads writes its
  * own, and the caller adds the parts in a fixed order, so the bits do not depend on how many threads ran.
- * Where rows hold several sequences, `positions` is 0 at the first step of each: the state before it is h0, and what is
- * carried back beyond it adds to the gradient of h0.
  */
+import {handBack, isFirst} from './packed-rows'
 import {exp4, gather4, load4, sigmoid4, softplus4, store4, sum4, TABLE, writeTable} from './simd'
 
 /** Steps whose states are held at once: 64 steps of 128 states of 4 channels fill 128 KiB. */
@@ -81,20 +80,6 @@ function unpackRows(source: usize, target: usize, rows: i32, states: i32, stride
 function loadState(source: usize, target: usize, lanes: i32, states: i32): void {
   memory.fill(target, 0, <usize>(16 * rowOf(states)))
   if (source) packRows(source, target, lanes, states, states)
-}
-
-/** Whether a sequence begins here. Where rows are one sequence each, the state is there already. */
-// @ts-ignore: decorator
-@inline
-function isFirst(positions: usize, at: i32): bool {
-  return positions != 0 && load<i32>(positions + <usize>(at * 4)) == 0
-}
-
-/** What is carried back beyond the first step of a sequence goes to h0; the sequence before it gets nothing. */
-function handBack(g: usize, dBegin: usize, width: i32): void {
-  const end = <usize>(width * 16)
-  for (let at: usize = 0; at < end; at += 16) v128.store(dBegin + at, f32x4.add(v128.load(dBegin + at), v128.load(g + at)))
-  memory.fill(g, 0, end)
 }
 
 /** The sums of the four lanes of four vectors. */

@@ -123,7 +123,7 @@ const scan = defineOperation({
 })
 
 /** Applies the scan. Shapes are those of SsdInputs; every length from 1 and every size is allowed. */
-export function ssdScan({h0, ...rest}: SsdInputs, {groups, heads, limit: [low, high]}: SsdSettings): SsdOutputs {
-  const [y, last] = scan(h0 ? {...rest, h0} : rest, {groups, heads, high, low})
+export function ssdScan({h0, positions, ...rest}: SsdInputs, {groups, heads, limit: [low, high]}: SsdSettings): SsdOutputs {
+  const [y, last] = scan({...rest, ...(h0 && {h0}), ...(positions && {positions})}, {groups, heads, high, low})
   return {last: last as tf.Tensor4D, y: y as tf.Tensor3D}
 }
