@@ -4,8 +4,8 @@ import {type AppendLog} from '../checkpoint/append-log.js'
 import {pruneCheckpoints, writeCheckpoint} from '../checkpoint/training-checkpoint.js'
 import {FileError, interruption, InterruptedError, MemoryError, NumericError} from '../errors.js'
 import {saveAdapter} from '../peft/saved-adapter.js'
-import {planSteps} from '../train/plan.js'
 import {type Snapshot} from '../train/progress.js'
+import {stepRows} from '../train/step-rows.js'
 import {train} from '../train/train.js'
 import {type TrainSettings} from '../train/training-run.js'
 import {explain, type Prepared, recomputes} from './prepare-run.js'
@@ -37,7 +37,7 @@ export async function execute(prepared: Prepared, options: RunOptions, start: St
   const {recipe, report} = options
   const {adapters, model, train: examples} = prepared
   const settings = {...trainSettings(recipe), recompute: recomputes(prepared.memory)}
-  const {steps} = planSteps(examples.examples.length, settings)
+  const {steps} = stepRows(examples.examples, settings).plan
   const done = start.snapshot?.progress.step ?? 0
   const reached: Reached = {saved: done, step: done}
   report({done, event: 'plan', steps, total: model.weights.size, trainable: adapters.size})

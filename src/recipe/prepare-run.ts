@@ -20,12 +20,14 @@ import {estimateMemory} from '../train/memory-estimate.js'
 import {explainTraining} from '../train/memory-explained.js'
 import {type RunShape} from '../train/memory-fit.js'
 import {startAdapters} from '../train/start-adapters.js'
+import {type StepRows, stepRows} from '../train/step-rows.js'
 import {checkVocabulary} from './check-vocabulary.js'
 import {placeInRecipe} from './model-place.js'
 import {readData} from './run-data.js'
 import {type RunOptions} from './run-options.js'
 import {type RunOrigin} from './run-state.js'
 import {type Recipe} from './schema.js'
+import {trainSettings} from './settings.js'
 import {decided, stepShape} from './step-shape.js'
 
 export interface Prepared {
@@ -59,7 +61,9 @@ export async function prepare(
   report({event: 'stage', text: 'Starting device'})
   const device = await startDevice(choice, {gpuMemory, precision: recipe.model.dtype})
   report({event: 'note', text: `device ${device.description}`})
-  const memory = await memoryOf(device, recipe, configOf(files), examples.examples)
+  const rows = stepRows(examples.examples, trainSettings(recipe))
+  for (const note of rows.notes) report({event: 'note', text: `data.train: ${note}`})
+  const memory = await memoryOf(device, recipe, configOf(files), rows)
   let model: LanguageModel | undefined
   let adapters: AdapterSet | undefined
   try {
@@ -93,14 +97,9 @@ export async function prepare(
   }
 }
 
-async function memoryOf(
-  device: Device,
-  recipe: Recipe,
-  config: MambaConfig,
-  examples: readonly Example[],
-): Promise<StepMemory> {
+async function memoryOf(device: Device, recipe: Recipe, config: MambaConfig, rows: StepRows): Promise<StepMemory> {
   const memory = await device.memory()
-  const shape = await decided(stepShape(recipe, config, placeOf(device.name), examples), recipe, memory)
+  const shape = await decided(stepShape(recipe, config, placeOf(device.name), rows), recipe, memory)
   if (memory?.bytes) gpuBackend()?.expectRoom(memory.bytes)
   return {available: memory ?? {bytes: null, source: 'not known'}, shape}
 }

@@ -74,15 +74,10 @@ const data = z.strictObject({
     ),
   shuffle: z.boolean().default(true).describe('Visit the training rows in a new seeded order in each epoch.'),
   packing: z
-    .literal(false, {
-      error: (issue) =>
-        issue.input === true
-          ? 'packing several rows into one sequence with state reset is not in this version: write false (rows are padded, which changes no result)'
-          : undefined,
-    })
+    .boolean()
     .default(false)
     .describe(
-      'Several rows in one sequence. Not in this version: only false is accepted, and padding changes no result.',
+      'Several training rows one behind the other in one of max_length tokens, each from its own first state. It changes no result of a row, saves padding, and puts more rows into a step: batch_size counts the packed ones.',
     ),
 })
 

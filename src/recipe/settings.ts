@@ -14,6 +14,7 @@ export function trainSettings({data, eval: evaluation, seed, train}: Recipe): Tr
     epochs: train.epochs,
     evaluation: {atStart: evaluation.at_start, every: evaluation.every},
     gradientAccumulation: train.gradient_accumulation,
+    layout: data.packing ? {kind: 'packed', length: data.max_length} : {kind: 'padded'},
     learningRate: optimizer.learning_rate,
     maxSkips: train.on_nonfinite === 'skip' ? train.max_skips : 0,
     maxSteps: train.max_steps,

@@ -23,16 +23,23 @@ export interface LossOptions {
   readonly passed?: (part: 'layers' | 'loss') => void
 }
 
-/** Summed loss over the supervised tokens of the batch. */
+/** Where the sequences of the batch's rows begin, if there are several. */
+function positionsOf({length, positions, rows}: Batch): tf.Tensor2D | null {
+  return positions ? tf.tensor2d(positions, [rows, length], 'int32') : null // (B, L)
+}
+
+/** Summed loss over the supervised tokens of the batch. `positions` live as long as the layers may run. */
 function lossTensor(
   {adapters, model}: Trainee,
   batch: Batch,
+  positions: tf.Tensor2D | null,
   {dropout = null, passed, recompute}: LossOptions,
 ): tf.Scalar {
   const shape: [number, number] = [batch.rows, batch.length]
   const ids = tf.tensor2d(batch.ids, shape, 'int32') // (B, L)
   const labels = tf.tensor2d(batch.labels, shape, 'int32') // (B, L)
   const {hidden} = forward(model, adapters.sites(model.weights, dropout), ids, {
+    positions,
     ...(recompute && {runLayer: (layer, before) => recomputed(dropout ? repeatable(layer, dropout) : layer, before)}),
   }) // (B, L, d)
   passed?.('layers')
@@ -66,7 +73,7 @@ export async function batchLoss(
   batch: Batch,
   options: Pick<LossOptions, 'passed'> = {},
 ): Promise<number> {
-  const loss = tf.tidy(() => lossTensor(trainee, batch, options))
+  const loss = tf.tidy(() => lossTensor(trainee, batch, positionsOf(batch), options))
   try {
     return (await loss.data())[0] // waits for the device
   } finally {
@@ -95,9 +102,9 @@ export function lossAndGradients(trainee: Trainee, batch: Batch, options: LossOp
     const {[LOSS]: loss, ...gradients} = repeated(
       {
         isRepeatable: () => dropout?.position.join() === start,
-        key: `gradients ${batch.rows} ${recompute}`,
+        key: `gradients ${batch.rows} ${recompute}${batch.positions ? ' packed' : ''}`,
         owner: trainee.adapters,
-        slots: [batch.ids, positions, targets],
+        slots: [batch.ids, positions, targets, ...(batch.positions ? [batch.positions] : [])],
       },
       () => computeLossAndGradients(trainee, batch, options),
     )
@@ -121,9 +128,10 @@ const LOSS = 'loss'
 /** The loss and, by the names of their variables, the gradients. */
 function computeLossAndGradients(trainee: Trainee, batch: Batch, options: LossOptions): NamedTensors {
   const variables = [...trainee.adapters.variables]
+  const positions = positionsOf(batch)
   // Not tf.variableGrads, which throws when the loss depends on none of the variables.
   const {grads, value} = tf.engine().gradients<tf.Scalar>(
-    () => lossTensor(trainee, batch, options),
+    () => lossTensor(trainee, batch, positions, options),
     variables.map(([, variable]) => variable),
     undefined,
     true,

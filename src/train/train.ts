@@ -4,7 +4,6 @@
  */
 import {setImmediate} from 'node:timers/promises'
 import * as tf from '@tensorflow/tfjs-core'
-import {type Batch, collate} from '../data/batches.js'
 import {RandomStream} from '../data/random.js'
 import {InterruptedError, interruption, NumericError} from '../errors.js'
 import {lossAndGradients, type LossOptions} from './batch-loss.js'
@@ -14,10 +13,11 @@ import {evaluate, type Evaluation} from './evaluate.js'
 import {type StepEvent} from './events.js'
 import {notFinite, whatIsNotFinite} from './non-finite.js'
 import {type Optimizer} from './optimizer.js'
-import {evaluationInterval, planSteps, rememberedOrder, rowsOfStep, type StepPlan} from './plan.js'
+import {evaluationInterval} from './plan.js'
 import {NOT_BEGUN, type Progress} from './progress.js'
 import {rateFactor} from './schedule.js'
 import {watchLoss} from './spike-watch.js'
+import {type StepRows, stepRows, type StepWork} from './step-rows.js'
 import {type TrainingRun, type TrainResult, type TrainSettings} from './training-run.js'
 
 /**
@@ -41,9 +41,8 @@ class TrainingLoop {
   private progress: Progress
   /** The step of the last checkpoint */
   private saved: number
-  private readonly plan: StepPlan
+  private readonly rows: StepRows
   private readonly interval: number
-  private readonly orderOf: (epoch: number) => Int32Array
   private readonly began: number
   private settled = performance.now()
 
@@ -51,19 +50,18 @@ class TrainingLoop {
     private readonly training: TrainingRun,
     private readonly optimizer: Optimizer,
   ) {
-    const {from = null, settings, train: rows} = training
+    const {from = null, settings, train: examples} = training
     this.progress = from?.progress ?? NOT_BEGUN
     this.saved = this.progress.step
     if (from) optimizer.restore(from.optimizer)
-    this.plan = planSteps(rows.length, settings)
-    this.interval = evaluationInterval(settings.evaluation.every, this.plan.stepsPerEpoch)
-    this.orderOf = rememberedOrder(rows.length, settings)
+    this.rows = stepRows(examples, settings)
+    this.interval = evaluationInterval(settings.evaluation.every, this.rows.plan.stepsPerEpoch)
     this.began = performance.now() - 1000 * this.progress.elapsed_s
   }
 
   async run(): Promise<TrainResult> {
     const {settings} = this.training
-    const {steps} = this.plan
+    const {steps} = this.rows.plan
     const first = this.progress.step
     if (first === 0 && settings.evaluation.atStart) this.note({before: await this.validate()})
     if (first > 0 && !this.progress.evaluated && this.isEvaluationDue()) await this.evaluateNow()
@@ -76,12 +74,7 @@ class TrainingLoop {
       const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps)
       let next: HandedOver
       try {
-        next = await handOver(
-          this.training,
-          workOfStep(this.training, step, this.orderOf),
-          this.optimizer,
-          learningRate,
-        )
+        next = await handOver(this.training, this.rows.work(step), this.optimizer, learningRate)
       } finally {
         if (under) await this.settle(under)
         under = null
@@ -120,7 +113,7 @@ class TrainingLoop {
     const watched = watchLoss(losses, loss)
     const last: StepEvent = {
       elapsed_s: this.seconds(),
-      epoch: step / this.plan.stepsPerEpoch,
+      epoch: step / this.rows.plan.stepsPerEpoch,
       event: 'step',
       grad_norm: gradNorm,
       learning_rate: learningRate,
@@ -174,7 +167,7 @@ class TrainingLoop {
   }
 
   private isEvaluationDue(step = this.progress.step): boolean {
-    return step === this.plan.steps || step % this.interval === 0
+    return step === this.rows.plan.steps || step % this.interval === 0
   }
 
   private isCheckpointDue(step = this.progress.step): boolean {
@@ -196,36 +189,6 @@ interface HandedOver {
   readonly work: StepWork
   readonly learningRate: number
   readonly outcome: Promise<StepOutcome>
-}
-
-/** What goes into one step. */
-interface StepWork {
-  /** From 0 */
-  readonly step: number
-  /** Micro-batches */
-  readonly batches: readonly Batch[]
-  readonly tokens: number
-  readonly supervisedTokens: number
-  /** 'file:line' of every row */
-  readonly rows: readonly string[]
-}
-
-function workOfStep(
-  {settings, train: examples}: TrainingRun,
-  step: number,
-  orderOf: (epoch: number) => Int32Array,
-): StepWork {
-  const rows = rowsOfStep(step, examples.length, settings, orderOf).map((indices) =>
-    Array.from(indices, (row) => examples[row]),
-  )
-  const batches = rows.map((chosen) => collate(chosen))
-  return {
-    batches,
-    rows: rows.flat().map(({where}) => where),
-    step,
-    supervisedTokens: batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0),
-    tokens: batches.reduce((sum, batch) => sum + batch.tokens, 0),
-  }
 }
 
 interface StepOutcome {

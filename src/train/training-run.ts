@@ -4,13 +4,11 @@ import {type Trainee} from './batch-loss.js'
 import {type Evaluation} from './evaluate.js'
 import {type StepEvent, type TrainEvent} from './events.js'
 import {type OptimizerSettings} from './optimizer.js'
-import {type RunLength} from './plan.js'
 import {type Snapshot} from './progress.js'
 import {type Schedule} from './schedule.js'
+import {type StepRowsSettings} from './step-rows.js'
 
-export interface TrainSettings extends RunLength {
-  readonly seed: number
-  readonly shuffle: boolean
+export interface TrainSettings extends StepRowsSettings {
   readonly optimizer: OptimizerSettings
   readonly learningRate: number
   readonly schedule: Schedule

@@ -12,7 +12,9 @@
  */
 import type * as tf from '@tensorflow/tfjs-core'
 import {backend as currentBackend, sum} from '@tensorflow/tfjs-core'
+import {gpuHost} from '../../backend/gpu/current.js'
 import {askKernel, launchKernel} from '../../backend/kernel-host.js'
+import {DeviceError} from '../../errors.js'
 import {defineOperation, type Inputs, type Settings, toTensors} from '../operation.js'
 import {headParts} from './head-parts.js'
 import {ssdScanOnGpu} from './ssd-scan.gpu.js'
@@ -123,7 +125,12 @@ const scan = defineOperation({
 })
 
 /** Applies the scan. Shapes are those of SsdInputs; every length from 1 and every size is allowed. */
-export function ssdScan({h0, positions, ...rest}: SsdInputs, {groups, heads, limit: [low, high]}: SsdSettings): SsdOutputs {
+export function ssdScan(
+  {h0, positions, ...rest}: SsdInputs,
+  {groups, heads, limit: [low, high]}: SsdSettings,
+): SsdOutputs {
+  if (positions && gpuHost())
+    throw new DeviceError('The SSD scan of Mamba-2 takes no packed rows on the GPU.', {hint: 'data.packing: false'})
   const [y, last] = scan({...rest, ...(h0 && {h0}), ...(positions && {positions})}, {groups, heads, high, low})
   return {last: last as tf.Tensor4D, y: y as tf.Tensor3D}
 }
