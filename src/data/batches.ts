@@ -13,6 +13,8 @@ export interface Batch {
   readonly labels: Int32Array
   /** (rows, length): steps since the example began that a position belongs to; absent where every row is one example. */
   readonly positions?: Int32Array
+  /** (rows): 1 where a row goes on with what was in the same row of the batch before; absent where none does. */
+  readonly continues?: Float32Array
   readonly rows: number
   readonly length: number
   /** Ids that are not padding. */

@@ -69,8 +69,9 @@ function trainAndRecord(
   return train({
     checkpoints: {
       every: recipe.checkpoints.every,
-      async save({optimizer, progress}) {
+      async save({carried = null, optimizer, progress}) {
         const content = toContent({
+          carried,
           metrics: await metrics.settle(),
           optimizer,
           origin,

@@ -83,7 +83,7 @@ export async function prepare(
       : await startAdapters({base, config: model.config, initAdapter, seed, settings})
     report({event: 'stage', text: 'Checking that every adapter tensor gets a gradient'})
     const recompute = recomputes(memory)
-    const checked = await checkGradientFlow({adapters, model}, examples.examples.slice(0, 1), {recompute})
+    const checked = await checkGradientFlow({adapters, model}, [beginning(examples.examples[0], recipe)], {recompute})
     refuseAborted(signal)
     report({event: 'note', text: `gradients reach all ${checked} adapter tensors`})
     const origin = originOf(device, base.fingerprint, examples.examples)
@@ -105,6 +105,11 @@ async function memoryOf(device: Device, recipe: Recipe, config: MambaConfig, row
 }
 
 export const recomputes = ({shape}: StepMemory): boolean => shape.checkpointing === 'block'
+
+/** As much of an example as a row holds, and the token that is predicted from it. */
+function beginning({ids, labels, where}: Example, {data: {max_length: length}}: Recipe): Example {
+  return {ids: ids.subarray(0, length + 1), labels: labels.subarray(0, length + 1), where}
+}
 
 /** What train.checkpointing: auto has decided, where that is not the usual. */
 async function memoryNotes({available, shape}: StepMemory, {train: {checkpointing}}: Recipe): Promise<string[]> {

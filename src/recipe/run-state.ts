@@ -1,12 +1,14 @@
 /**
  * What a checkpoint of a run says besides its tensors: how far the run is, and what it was made with, so that a run is not
- * continued with something else. Tensors are the adapters' `value.<name>` and the optimizer's `m.<name>` and `v.<name>`.
+ * continued with something else. Tensors are the adapters' `value.<name>` and the optimizer's `m.<name>` and `v.<name>`,
+ * and `carried.<kind>.<layer>` where rows go on with what the step before left.
  */
 import {z} from 'zod'
 import {type LogPosition} from '../checkpoint/append-log.js'
 import {type CheckpointContent, type CheckpointTensor} from '../checkpoint/training-checkpoint.js'
 import {type Fault, FileError} from '../errors.js'
 import {type ParameterValues} from '../peft/method.js'
+import {type CarriedValues} from '../train/carried-state.js'
 import {type OptimizerState} from '../train/optimizer.js'
 import {type Progress} from '../train/progress.js'
 import {type Recipe, recipeSchema} from './schema.js'
@@ -29,6 +31,7 @@ export interface RunState {
   readonly metrics: LogPosition
   readonly optimizer: OptimizerState
   readonly values: ReadonlyMap<string, ParameterValues>
+  readonly carried: CarriedValues | null
 }
 
 const count = z.int().min(0)
@@ -76,7 +79,9 @@ const schema = z.strictObject({
   steps: z.int().min(1),
 })
 
-export function toContent({optimizer, values, ...state}: RunState): CheckpointContent {
+const CARRIED = 'carried.'
+
+export function toContent({carried, optimizer, values, ...state}: RunState): CheckpointContent {
   const tensors = new Map<string, CheckpointTensor>()
   for (const [name, {shape, values: numbers}] of values) {
     tensors.set(`value.${name}`, {shape, values: numbers})
@@ -85,30 +90,34 @@ export function toContent({optimizer, values, ...state}: RunState): CheckpointCo
     tensors.set(`m.${name}`, {shape, values: moments.m})
     tensors.set(`v.${name}`, {shape, values: moments.v})
   }
+  for (const [name, tensor] of carried ?? []) tensors.set(`${CARRIED}${name}`, tensor)
   return {state: {...state, optimizer_steps: optimizer.steps}, tensors}
 }
 
 /** Errors: FileError with everything that is missing or wrong; `file` names it. */
 export function fromContent({state, tensors}: CheckpointContent, file: string): RunState {
   const {data, error} = schema.safeParse(state)
-  const {faults, moments, values} = split(tensors)
+  const {carried, faults, moments, values} = split(tensors)
   faults.push(...(error?.issues ?? []).map(({message, path}) => ({message, where: path.map(String).join('.')})))
   if (!data || faults.length > 0) {
     throw new FileError(`The checkpoint ${file} does not hold the state of a run.`, {faults: faults.slice(0, 20)})
   }
   const {optimizer_steps: steps, ...rest} = data
-  return {...rest, optimizer: {moments, steps}, values}
+  return {...rest, carried: carried.size > 0 ? carried : null, optimizer: {moments, steps}, values}
 }
 
 function split(tensors: CheckpointContent['tensors']): {
   values: Map<string, ParameterValues>
+  carried: Map<string, ParameterValues>
   moments: Map<string, {m: Float32Array; v: Float32Array}>
   faults: Fault[]
 } {
   const faults: Fault[] = []
   const values = new Map<string, ParameterValues>()
   const moments = new Map<string, {m: Float32Array; v: Float32Array}>()
+  const carried = new Map<string, ParameterValues>()
   for (const [full, tensor] of tensors) {
+    if (full.startsWith(CARRIED)) carried.set(full.slice(CARRIED.length), tensor)
     if (!full.startsWith('value.')) continue
     const name = full.slice('value.'.length)
     const [m, v] = ['m', 'v'].map((kind) => tensors.get(`${kind}.${name}`))
@@ -119,8 +128,11 @@ function split(tensors: CheckpointContent['tensors']): {
     values.set(name, tensor)
     moments.set(name, {m: m.values, v: v.values})
   }
-  if (tensors.size !== 3 * values.size && faults.length === 0) {
-    faults.push({message: `${tensors.size} tensors; expected three for each of ${values.size} values`, where: ''})
+  if (tensors.size !== 3 * values.size + carried.size && faults.length === 0) {
+    faults.push({
+      message: `${tensors.size - carried.size} tensors; expected three for each of ${values.size} values`,
+      where: '',
+    })
   }
-  return {faults, moments, values}
+  return {carried, faults, moments, values}
 }

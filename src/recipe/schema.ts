@@ -79,6 +79,12 @@ const data = z.strictObject({
     .describe(
       'Several training rows one behind the other in one of max_length tokens, each from its own first state. It changes no result of a row, saves padding, and puts more rows into a step: batch_size counts the packed ones.',
     ),
+  carry_state: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Rows and files longer than max_length are not cut but read in pieces of it, step after step in the same row of the batch; each piece begins with the state that the one before it left.',
+    ),
 })
 
 const beta = z.number().min(0).lt(1)

@@ -1,10 +1,20 @@
 /** A recipe's sections as the settings of the layers below, which know nothing of recipes. */
 import {type DataSettings} from '../data/rows.js'
+import {type RowLayout} from '../train/step-rows.js'
 import {type TrainSettings} from '../train/training-run.js'
 import {type Recipe} from './schema.js'
 
+/** Rows that are carried are cut nowhere: they are read in pieces. */
+const lengthLimit = ({carry_state: carried, max_length: length}: Recipe['data']): number =>
+  carried ? Infinity : length
+
+function layoutOf({carry_state: carried, max_length: length, packing}: Recipe['data']): RowLayout {
+  if (carried) return {kind: 'carried', length}
+  return packing ? {kind: 'packed', length} : {kind: 'padded'}
+}
+
 export function dataSettings({data}: Recipe): DataSettings {
-  return {appendEos: data.append_eos, format: data.format, lossOn: data.loss_on, maxLength: data.max_length}
+  return {appendEos: data.append_eos, format: data.format, lossOn: data.loss_on, maxLength: lengthLimit(data)}
 }
 
 export function trainSettings({data, eval: evaluation, seed, train}: Recipe): TrainSettings {
@@ -14,7 +24,7 @@ export function trainSettings({data, eval: evaluation, seed, train}: Recipe): Tr
     epochs: train.epochs,
     evaluation: {atStart: evaluation.at_start, every: evaluation.every},
     gradientAccumulation: train.gradient_accumulation,
-    layout: data.packing ? {kind: 'packed', length: data.max_length} : {kind: 'padded'},
+    layout: layoutOf(data),
     learningRate: optimizer.learning_rate,
     maxSkips: train.on_nonfinite === 'skip' ? train.max_skips : 0,
     maxSteps: train.max_steps,

@@ -26,8 +26,8 @@ export function stepShape(
   }
 }
 
-/** The same with train.checkpointing: auto decided. */
-export async function decided(shape: RunShape, {train}: Recipe, memory: MemorySize | null): Promise<RunShape> {
-  if (train.checkpointing !== 'auto' || memory === null) return shape
+/** The same with train.checkpointing: auto decided. Layers whose state is carried are not computed again. */
+export async function decided(shape: RunShape, {data, train}: Recipe, memory: MemorySize | null): Promise<RunShape> {
+  if (train.checkpointing !== 'auto' || data.carry_state || memory === null) return shape
   return {...shape, checkpointing: await chooseCheckpointing(shape, memory)}
 }

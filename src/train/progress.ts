@@ -2,6 +2,7 @@
  * How far a run is. With the adapters' values this is everything that the loop carries from step to step: the rate and the
  * rows of a step follow from its number, and random streams from the seed and that number, so none of them is kept.
  */
+import {type CarriedValues} from './carried-state.js'
 import {type Evaluation} from './evaluate.js'
 import {type StepEvent} from './events.js'
 import {type OptimizerState} from './optimizer.js'
@@ -27,6 +28,8 @@ export interface Progress {
 export interface Snapshot {
   readonly progress: Progress
   readonly optimizer: OptimizerState
+  /** What rows go on with, where the run carries states from step to step */
+  readonly carried?: CarriedValues | null
 }
 
 export const NOT_BEGUN: Progress = {

@@ -3,18 +3,25 @@
  * each step. Only the step's number counts, so a run can continue anywhere.
  */
 import {type Batch, collate} from '../data/batches.js'
+import {carriedRows, collateCarried, type Piece, supervisedIn} from '../data/carried-rows.js'
 import {collatePacked} from '../data/packed-batch.js'
 import {packExamples} from '../data/packing.js'
 import {type Example} from '../data/rows.js'
+import {DataError} from '../errors.js'
 import {planSteps, rememberedOrder, type RowOrder, type RunLength, rowsOfStep, type StepPlan} from './plan.js'
 
-/** padded: each row is one example. packed: each row holds as many examples as `length` tokens have room for. */
-export type RowLayout = {readonly kind: 'padded'} | {readonly kind: 'packed'; readonly length: number}
+/**
+ * padded: each row is one example. packed: each row holds as many examples as `length` tokens have room for. carried: each
+ * row is `length` tokens of an example, which the same row of the next batch goes on with.
+ */
+export type RowLayout = {readonly kind: 'padded'} | {readonly kind: 'packed' | 'carried'; readonly length: number}
 
 export interface StepRows {
   readonly plan: StepPlan
   /** Rows of an epoch */
   readonly count: number
+  /** Rows that carry their state from batch to batch; 0 where none does */
+  readonly carried: number
   /** Tokens of each row */
   readonly lengths: readonly number[]
   /** Of the most supervised rows of an epoch, `rows` of them */
@@ -43,21 +50,17 @@ export interface StepRowsSettings extends RunLength, RowOrder {
 
 export function stepRows(examples: readonly Example[], settings: StepRowsSettings): StepRows {
   const {layout = {kind: 'padded'}} = settings
+  if (layout.kind === 'carried') return carriedSteps(examples, layout.length, settings)
   const packed = layout.kind === 'packed' ? packedRows(examples, layout.length, settings) : null
   const rows = packed ?? examples.map((example) => [example])
   const plan = planSteps(rows.length, settings)
   const orderOf = rememberedOrder(rows.length, settings)
   const lengths = rows.map((held) => sum(held.map(({ids}) => ids.length)))
   return {
+    carried: 0,
     count: rows.length,
     lengths,
-    mostSupervised: (count) =>
-      sum(
-        rows
-          .map(supervisedOf)
-          .sort((a, b) => b - a)
-          .slice(0, count),
-      ),
+    mostSupervised: (count) => sum(largest(rows.map(supervisedOf), count)),
     notes: layout.kind === 'packed' ? [fillOf(examples.length, lengths, layout.length)] : [],
     plan,
     work(step) {
@@ -65,16 +68,65 @@ export function stepRows(examples: readonly Example[], settings: StepRowsSetting
         Array.from(batch, (row) => rows[row]),
       )
       const batches = chosen.map((batch) => (packed ? collatePacked(batch) : collate(batch.flat())))
-      return {
-        batches,
-        rows: chosen.flat(2).map(({where}) => where),
-        step,
-        supervisedTokens: sum(batches.map(({supervisedTokens}) => supervisedTokens)),
-        tokens: sum(batches.map(({tokens}) => tokens)),
-      }
+      return workOf(step, batches, chosen.flat(2))
     },
   }
 }
+
+function workOf(step: number, batches: readonly Batch[], examples: readonly Example[]): StepWork {
+  return {
+    batches,
+    rows: examples.map(({where}) => where),
+    step,
+    supervisedTokens: sum(batches.map(({supervisedTokens}) => supervisedTokens)),
+    tokens: sum(batches.map(({tokens}) => tokens)),
+  }
+}
+
+function carriedSteps(examples: readonly Example[], length: number, settings: StepRowsSettings): StepRows {
+  const {batchSize, gradientAccumulation, seed, shuffle} = settings
+  const {at, batches, pieces, rows} = carriedRows(examples, {length, rows: batchSize, seed, shuffle})
+  refuseUnsupervised(pieces, length)
+  const plan = planSteps(batches * batchSize, settings)
+  return {
+    carried: rows,
+    count: pieces.length,
+    lengths: pieces.map(({from, to}) => to - from),
+    mostSupervised: (count) => sum(largest(pieces.map(supervisedIn), count)),
+    notes: [carriedNote(examples.length, pieces.length, rows, length)],
+    plan,
+    work(step) {
+      const epoch = Math.floor(step / plan.stepsPerEpoch)
+      const first = (step % plan.stepsPerEpoch) * gradientAccumulation
+      const count = Math.min(gradientAccumulation, batches - first)
+      const chosen = Array.from({length: count}, (_, index) => at(epoch, first + index))
+      const read = chosen.flat().flatMap((piece) => (piece ? [piece.example] : []))
+      return workOf(step, chosen.map(collateCarried), read)
+    },
+  }
+}
+
+/** A step without a supervised token would have no mean loss. */
+function refuseUnsupervised(pieces: readonly Piece[], length: number): void {
+  const faults = pieces
+    .filter((piece) => supervisedIn(piece) === 0)
+    .map(({example, from, to}) => ({
+      message: `tokens ${from + 1} to ${to} have nothing to learn from; with data.carry_state every ${length} tokens need some`,
+      where: example.where,
+    }))
+  if (faults.length === 0) return
+  throw new DataError(`The data cannot be carried in pieces of ${length} tokens.`, {
+    faults: faults.slice(0, 20),
+    hint: 'Set data.loss_on to all, raise data.max_length, or leave data.carry_state out.',
+  })
+}
+
+function carriedNote(examples: number, pieces: number, rows: number, length: number): string {
+  return `${examples} rows are read in ${pieces} pieces of at most ${length} tokens, ${rows} at a time, with the state carried.`
+}
+
+const largest = (numbers: readonly number[], count: number): number[] =>
+  numbers.toSorted((a, b) => b - a).slice(0, count)
 
 function packedRows(examples: readonly Example[], capacity: number, {seed, shuffle}: RowOrder): Example[][] {
   const lengths = examples.map(({ids}) => ids.length)

@@ -8,8 +8,10 @@ import {RandomStream} from '../data/random.js'
 import {InterruptedError, interruption, NumericError} from '../errors.js'
 import {lossAndGradients, type LossOptions} from './batch-loss.js'
 import {gpuHost} from '../backend/gpu/current.js'
+import {CarriedState} from './carried-state.js'
 import {createOptimizer} from './create-optimizer.js'
 import {evaluate, type Evaluation} from './evaluate.js'
+import {evaluateCarried} from './evaluate-carried.js'
 import {type StepEvent} from './events.js'
 import {notFinite, whatIsNotFinite} from './non-finite.js'
 import {type Optimizer} from './optimizer.js'
@@ -33,6 +35,7 @@ export async function train(run: TrainingRun): Promise<TrainResult> {
     if (error instanceof InterruptedError) await loop.save()
     throw error
   } finally {
+    loop.dispose()
     optimizer.dispose()
   }
 }
@@ -42,6 +45,7 @@ class TrainingLoop {
   /** The step of the last checkpoint */
   private saved: number
   private readonly rows: StepRows
+  private readonly carried: CarriedState | null
   private readonly interval: number
   private readonly began: number
   private settled = performance.now()
@@ -55,6 +59,8 @@ class TrainingLoop {
     this.saved = this.progress.step
     if (from) optimizer.restore(from.optimizer)
     this.rows = stepRows(examples, settings)
+    const {config} = training.trainee.model
+    this.carried = this.rows.carried > 0 ? CarriedState.create(config, this.rows.carried, from?.carried ?? null) : null
     this.interval = evaluationInterval(settings.evaluation.every, this.rows.plan.stepsPerEpoch)
     this.began = performance.now() - 1000 * this.progress.elapsed_s
   }
@@ -74,7 +80,11 @@ class TrainingLoop {
       const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps)
       let next: HandedOver
       try {
-        next = await handOver(this.training, this.rows.work(step), this.optimizer, learningRate)
+        next = await handOver(this.training, this.rows.work(step), {
+          carried: this.carried,
+          learningRate,
+          optimizer: this.optimizer,
+        })
       } finally {
         if (under) await this.settle(under)
         under = null
@@ -99,8 +109,13 @@ class TrainingLoop {
     const {checkpoints} = this.training
     if (!checkpoints || this.progress.step === 0) return
     this.note({elapsed_s: this.seconds()})
-    await checkpoints.save({optimizer: await this.optimizer.state(), progress: this.progress})
+    const carried = (await this.carried?.values()) ?? null
+    await checkpoints.save({carried, optimizer: await this.optimizer.state(), progress: this.progress})
     this.saved = this.progress.step
+  }
+
+  dispose(): void {
+    this.carried?.dispose()
   }
 
   /** Waits for a step and reports it. */
@@ -152,11 +167,16 @@ class TrainingLoop {
   private async validate(): Promise<Evaluation | null> {
     const {report, reportEvaluation, settings, signal, trainee, validation} = this.training
     if (!validation) return null
-    const evaluation = await evaluate(trainee, validation, {
+    const options = {
       batchSize: settings.batchSize,
       ...(reportEvaluation && {report: reportEvaluation}),
       ...(signal && {signal}),
-    })
+    }
+    const {layout} = settings
+    const evaluation =
+      layout?.kind === 'carried'
+        ? await evaluateCarried(trainee, validation, {...options, length: layout.length})
+        : await evaluate(trainee, validation, options)
     report({event: 'eval', step: this.progress.step, ...evaluation, elapsed_s: this.seconds()})
     return evaluation
   }
@@ -197,26 +217,35 @@ interface StepOutcome {
   readonly gradNorm: number
 }
 
+interface StepTools {
+  readonly optimizer: Optimizer
+  readonly learningRate: number
+  /** null where no batch goes on with what another left */
+  readonly carried: CarriedState | null
+}
+
 /** Gives the device one step with the gradient of the mean loss over all supervised tokens of the micro-batches. */
 async function handOver(
   {settings, signal, trainee}: TrainingRun,
   work: StepWork,
-  optimizer: Optimizer,
-  learningRate: number,
+  {carried, learningRate, optimizer}: StepTools,
 ): Promise<HandedOver> {
   const {batches, step, supervisedTokens} = work
   const options = lossOptions(settings, step)
   const losses: tf.Scalar[] = []
+  carried?.abandon()
   try {
     for (const batch of batches) {
       await setImmediate() // let the terminal repaint and signals arrive
       if (signal?.aborted) throw interruption(signal, `Stopped after step ${step}.`)
-      const {gradients, loss} = lossAndGradients(trainee, batch, options)
+      const {gradients, loss, state} = lossAndGradients(trainee, batch, {...options, state: carried?.current ?? null})
       losses.push(loss)
+      if (state) carried?.advance(state)
       await optimizer.accumulate(gradients, 1 / supervisedTokens) // waits for nothing on the GPU
       tf.dispose([...gradients.values()])
     }
     const norm = settings.maxSkips === 0 ? optimizer.step(learningRate) : stepIfFinite(optimizer, losses, learningRate)
+    carried?.commit()
     const outcome = outcomeOf(norm, losses, supervisedTokens)
     outcome.catch(() => {}) // whoever settles the step hears of it
     return {learningRate, outcome, work}

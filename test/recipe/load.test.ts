@@ -46,6 +46,7 @@ describe('parseRecipe', () => {
       ],
       data: {
         append_eos: true,
+        carry_state: false,
         format: 'auto',
         loss_on: 'auto',
         max_length: 128,
