@@ -6,7 +6,7 @@ import {type Recipe} from './schema.js'
 
 /** Rows that are carried are cut nowhere: they are read in pieces. */
 const lengthLimit = ({carry_state: carried, max_length: length}: Recipe['data']): number =>
-  carried ? Infinity : length
+  carried ? Number.MAX_SAFE_INTEGER : length
 
 function layoutOf({carry_state: carried, max_length: length, packing}: Recipe['data']): RowLayout {
   if (carried) return {kind: 'carried', length}

@@ -7,10 +7,10 @@ import {type StepRows} from './step-rows.js'
 export type LargestBatch = Required<Pick<StepShape, 'length' | 'rows' | 'supervised'>>
 
 /** The same of a run's steps. */
-export function largestStep({count, lengths, mostSupervised}: StepRows, batchSize: number): LargestBatch {
+export function largestStep({carried, count, lengths, mostSupervised}: StepRows, batchSize: number): LargestBatch {
   return {
     length: lengths.reduce((longest, length) => Math.max(longest, length), 1),
-    rows: Math.min(batchSize, count),
+    rows: Math.min(batchSize, carried || count),
     supervised: mostSupervised(batchSize),
   }
 }
