@@ -21,6 +21,7 @@ import {explainTraining} from '../train/memory-explained.js'
 import {type RunShape} from '../train/memory-fit.js'
 import {startAdapters} from '../train/start-adapters.js'
 import {type StepRows, stepRows} from '../train/step-rows.js'
+import {checkPacking} from './check-packing.js'
 import {checkVocabulary} from './check-vocabulary.js'
 import {placeInRecipe} from './model-place.js'
 import {readData} from './run-data.js'
@@ -57,16 +58,17 @@ export async function prepare(
   report({event: 'stage', text: 'Reading data'})
   const {train: examples, validation} = await readData(recipe, found)
   for (const note of notesOf(examples, validation)) report({event: 'note', text: note})
+  const rows = stepRows(examples.examples, trainSettings(recipe))
+  for (const note of rows.notes) report({event: 'note', text: `data.train: ${note}`})
   refuseAborted(signal)
   report({event: 'stage', text: 'Starting device'})
   const device = await startDevice(choice, {gpuMemory, precision: recipe.model.dtype})
   report({event: 'note', text: `device ${device.description}`})
-  const rows = stepRows(examples.examples, trainSettings(recipe))
-  for (const note of rows.notes) report({event: 'note', text: `data.train: ${note}`})
   const memory = await memoryOf(device, recipe, configOf(files), rows)
   let model: LanguageModel | undefined
   let adapters: AdapterSet | undefined
   try {
+    checkPacking(recipe, configOf(files), device)
     for (const note of await memoryNotes(memory, recipe)) report({event: 'note', text: note})
     report({event: 'stage', text: `Loading ${recipe.model.base}`})
     const base = {
