@@ -129,8 +129,9 @@ export function ssdScan(
   {h0, positions, ...rest}: SsdInputs,
   {groups, heads, limit: [low, high]}: SsdSettings,
 ): SsdOutputs {
-  if (positions && gpuHost())
-    {throw new DeviceError('The SSD scan of Mamba-2 takes no packed rows on the GPU.', {hint: 'data.packing: false'})}
+  if (positions && gpuHost()) {
+    throw new DeviceError('The SSD scan of Mamba-2 takes no packed rows on the GPU.', {hint: 'data.packing: false'})
+  }
   const [y, last] = scan({...rest, ...(h0 && {h0}), ...(positions && {positions})}, {groups, heads, high, low})
   return {last: last as tf.Tensor4D, y: y as tf.Tensor3D}
 }
