@@ -1,6 +1,6 @@
 /**
  * Adapters on disk. Ours: adapter.json with adapter.safetensors. Hugging Face PEFT's: adapter_config.json with
- * adapter_model.safetensors, handed on under the names that stand in the file; `peft/` knows what they mean. Every
+ * adapter_model.safetensors, or adapter_model.bin as older versions wrote it, handed on under the names that stand in the file; `peft/` knows what they mean. Every
  * value is checked to be finite, because one NaN in an adapter makes every answer of the model NaN.
  */
 import {stat} from 'node:fs/promises'
@@ -21,6 +21,7 @@ const MANIFEST = 'adapter.json'
 const TENSORS = 'adapter.safetensors'
 const PEFT_CONFIG = 'adapter_config.json'
 const PEFT_TENSORS = 'adapter_model.safetensors'
+const PEFT_PICKLE = 'adapter_model.bin'
 
 export interface AdapterTensor {
   readonly shape: readonly number[]
@@ -81,12 +82,18 @@ export async function writeAdapterDirectory(
   })
 }
 
+/** The file of its tensors; safetensors if there are both. */
+export async function peftTensorFile(directory: string): Promise<string> {
+  const [tensors, pickle] = [PEFT_TENSORS, PEFT_PICKLE].map((name) => path.join(directory, name))
+  return !(await isFile(tensors)) && (await isFile(pickle)) ? pickle : tensors
+}
+
 export async function readPeftFiles(
   directory: string,
 ): Promise<{config: Record<string, unknown>; tensors: ReadonlyMap<string, AdapterTensor>}> {
   await expectDirectory(directory)
   const config = await readJsonFile(path.join(directory, PEFT_CONFIG), {pythonNumbers: true})
-  const {faults: tensorFaults, tensors} = await readTensors(path.join(directory, PEFT_TENSORS), null)
+  const {faults: tensorFaults, tensors} = await readTensors(await peftTensorFile(directory), null)
   const faults = [...config.faults, ...tensorFaults]
   if (config.object === null || faults.length > 0) throw await unreadable(directory, faults)
   return {config: {...config.object}, tensors}
@@ -155,10 +162,6 @@ async function unreadable(directory: string, faults: readonly Fault[]): Promise<
 async function hintFor(directory: string): Promise<string> {
   const has = async (...names: string[]): Promise<boolean> => isFile(path.join(directory, ...names))
   if (await has('adapter', MANIFEST)) return `This is a run: did you mean ${path.join(directory, 'adapter')}?`
-  if ((await has('adapter_model.bin')) && !(await has(PEFT_TENSORS))) {
-    return 'adapter_model.bin is not read yet: save the adapter again with `save_pretrained`, which writes safetensors.'
-  }
-
   if (!(await has(MANIFEST)) && (await has('config.json'))) {
     return 'This is a model: give it as the model, and the directory of an adapter here.'
   }

@@ -23,6 +23,8 @@ export interface ModelWrite {
   /** An empty directory */
   readonly into: string
   readonly dtypeOf: (entry: TensorEntry) => SafetensorsDtype
+  /** Absent: tensors keep their shapes. */
+  readonly shapeOf?: (entry: TensorEntry) => readonly number[]
   readonly bytesOf: (entry: TensorEntry) => Promise<Uint8Array>
   /** What becomes of the text of config.json */
   readonly editConfig?: ((text: string) => string) | undefined
@@ -81,7 +83,7 @@ interface Shard {
 }
 
 /** The tensors of each file that there will be. */
-async function shardsOf({bytesOf, dtypeOf, files, layout}: ModelWrite): Promise<Shard[]> {
+async function shardsOf({bytesOf, dtypeOf, files, layout, shapeOf = ({shape}) => shape}: ModelWrite): Promise<Shard[]> {
   const {config, tensors, weightFiles} = files
   const tied = config.tie_word_embeddings ?? config.model_type === 'mamba'
   const names =
@@ -94,7 +96,7 @@ async function shardsOf({bytesOf, dtypeOf, files, layout}: ModelWrite): Promise<
     sources: names.flatMap(([name, from]): TensorSource[] => {
       const entry = tensors.get(from)
       if (entry?.file !== file) return []
-      return [{bytes: () => bytesOf(entry), dtype: dtypeOf(entry), name, shape: entry.shape}]
+      return [{bytes: () => bytesOf(entry), dtype: dtypeOf(entry), name, shape: shapeOf(entry)}]
     }),
   }))
   return Promise.all(shards)

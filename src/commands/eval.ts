@@ -1,6 +1,6 @@
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
-import {adapterFlags} from '../cli/adapter-flags.js'
+import {adapterFlags, adapterOptions} from '../cli/adapter-flags.js'
 import {deviceFlag, gpuMemoryFlag, precisionFlag} from '../cli/device-flag.js'
 import {formatCount} from '../cli/format.js'
 import {interruptSignal} from '../cli/interrupt.js'
@@ -82,7 +82,7 @@ export default class Eval extends BaseCommand {
       gpuMemory: flags['gpu-memory'] ?? null,
       precision: flags.precision,
     })
-    const attached = await attachModel({adapter: flags.adapter, anyBase: flags['any-base'], model: model.directory})
+    const attached = await attachModel({...adapterOptions(flags), model: model.directory})
     step.done(`${formatCount(dataset.examples.length)} rows (${dataset.format}), loss on ${dataset.lossOn}`)
     progress.note(`device ${device.description}`)
     for (const note of dataset.notes) progress.note(note)

@@ -1,7 +1,7 @@
 import {text as readAll} from 'node:stream/consumers'
 import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../cli/base-command.js'
-import {adapterFlags} from '../cli/adapter-flags.js'
+import {adapterFlags, adapterOptions} from '../cli/adapter-flags.js'
 import {deviceFlag, gpuMemoryFlag, precisionFlag} from '../cli/device-flag.js'
 import {interruptSignal} from '../cli/interrupt.js'
 import {findModelAndTokenizer} from '../cli/locate-model.js'
@@ -73,7 +73,7 @@ export default class Generate extends BaseCommand {
       gpuMemory: flags['gpu-memory'] ?? null,
       precision: flags.precision,
     })
-    const attached = await attachModel({adapter: flags.adapter, anyBase: flags['any-base'], model: model.directory})
+    const attached = await attachModel({...adapterOptions(flags), model: model.directory})
     step.done(`Loaded ${args.model} on ${device.description}`)
     const {dispose, signal} = interruptSignal()
     try {

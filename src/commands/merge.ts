@@ -43,7 +43,11 @@ export default class Merge extends BaseCommand {
     out: Flags.string({description: 'Directory for the merged model.', helpValue: 'DIR', required: true}),
     tokenizer: tokenizerFlag,
     partial: Flags.boolean({
-      description: 'Parts without an exact merge (initial-state) stay an adapter of the result, in DIR/adapter.',
+      description:
+        'Parts without an exact merge (initial-state, state-offset) stay an adapter of the result, in DIR/adapter.',
+    }),
+    untie: Flags.boolean({
+      description: 'Give a tied model a head of its own, for updates of one use of its embedding.',
     }),
   }
 
@@ -78,6 +82,7 @@ export default class Merge extends BaseCommand {
         partial: flags.partial,
         report: (event) => progress.show(event),
         signal,
+        untie: flags.untie,
       })
       progress.finish()
       this.print(report)

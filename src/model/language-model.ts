@@ -3,16 +3,15 @@
  * It mirrors MambaForCausalLM of transformers' modeling_mamba.py, and Mamba2ForCausalLM. The residual stream is f32 throughout.
  */
 import * as tf from '@tensorflow/tfjs-core'
-import {adaptedLinear} from '../ops/adapted-linear/adapted-linear.js'
-import {embedding} from '../ops/embedding/embedding.js'
 import {linearCrossEntropy} from '../ops/linear-cross-entropy/linear-cross-entropy.js'
 import {addRmsNorm} from '../ops/rms-norm/add-rms-norm.js'
 import {rmsNorm} from '../ops/rms-norm/rms-norm.js'
 import {type MambaConfig} from './config.js'
+import {embed} from './embed.js'
 import {type LayerState, type MixerOutputs} from './layer-state.js'
 import {mixer as mixerOf} from './mixer.js'
-import {checkpointName, EMBEDDINGS, FINAL_NORM, HEAD} from './parameters.js'
-import {type Sites} from './sites.js'
+import {checkpointName, EMBEDDINGS, FINAL_NORM} from './parameters.js'
+import {productWith, type Sites, stackedUpdate} from './sites.js'
 import {type Weights} from './weights.js'
 
 export interface LanguageModel {
@@ -56,7 +55,7 @@ export function forward(
     mixer: (layer, normed) => mixerOf({config, positions, sites, weights}, layer, normed, state?.[layer] ?? null),
     norm: (layer) => parameter(layer < config.layers ? checkpointName(`layers.${layer}`, 'norm.weight') : FINAL_NORM),
   }
-  const hidden = embedding(ids, parameter(EMBEDDINGS)) // (B, L, d)
+  const hidden = embed(ids, parameter(EMBEDDINGS), sites.embeddingTerms()) // (B, L, d)
   return runLayer ? layerByLayer(parts, hidden, runLayer) : inOnePiece(parts, hidden)
 }
 
@@ -100,23 +99,21 @@ function layerByLayer(
 }
 
 /** hidden (B, L, d) → logits (B, L, V). For a loss use summedLoss, which never holds the logits of a batch. */
-export function logitsOf(model: LanguageModel, hidden: tf.Tensor3D): tf.Tensor3D {
-  const {transposed, weight} = headOf(model)
-  return adaptedLinear({bias: null, update: null, weight, weightTransposed: transposed, x: hidden})
+export function logitsOf(sites: Sites, hidden: tf.Tensor3D): tf.Tensor3D {
+  const head = sites.head(hidden)
+  return productWith(head, null, hidden, head.terms)
 }
 
 /** Summed cross-entropy of hidden (B, L, d) against labels (B, L), already shifted; −100 is ignored. */
-export function summedLoss(model: LanguageModel, hidden: tf.Tensor3D, labels: tf.Tensor2D): tf.Scalar {
-  const {transposed, weight} = headOf(model)
-  const {hidden: width} = model.config
+export function summedLoss(sites: Sites, hidden: tf.Tensor3D, labels: tf.Tensor2D): tf.Scalar {
+  const {terms, transposed, weight} = sites.head(hidden)
+  const rows = <T extends tf.Tensor>(x: T): tf.Tensor2D => tf.reshape(x, [labels.size, x.shape[2] ?? 1])
+  const update = terms.length === 0 ? null : stackedUpdate(terms, hidden, weight.shape[0])
   return linearCrossEntropy({
-    hidden: tf.reshape(hidden, [labels.size, width]), // (B·L, d)
+    hidden: rows(hidden), // (B·L, d)
     labels: tf.reshape(labels, [labels.size]), // (B·L)
     weight,
     weightTransposed: transposed,
+    ...(update && {inner: rows(update.inner), up: update.up}), // (B·L, R) and (V, R)
   })
-}
-
-function headOf({config, weights}: LanguageModel): ReturnType<Weights['matrix']> {
-  return weights.matrix(config.tied ? EMBEDDINGS : HEAD)
 }

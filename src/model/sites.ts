@@ -5,8 +5,8 @@
 import * as tf from '@tensorflow/tfjs-core'
 import {adaptedLinear, type LowRankUpdate} from '../ops/adapted-linear/adapted-linear.js'
 import {type ConvInputs, type ConvOutputs} from '../ops/causal-conv/causal-conv.js'
-import {checkpointName} from './parameters.js'
-import {type Weights} from './weights.js'
+import {checkpointName, EMBEDDINGS, HEAD} from './parameters.js'
+import {type Matrix, type Weights} from './weights.js'
 
 /** A low-rank update of some outputs of a projection: y[…, from:to] += scale · (dropout(x) Aᵀ) Bᵀ. */
 export interface LowRankTerm {
@@ -21,50 +21,124 @@ export interface LowRankTerm {
 
 /** What the scans of all architectures are given. */
 export interface AnyScanInputs {
+  readonly a: tf.Tensor // (E, N), in Mamba-2 (H)
+  readonly b: tf.Tensor3D // (B, L, N), in Mamba-2 (B, L, GN)
+  readonly c: tf.Tensor3D // as b
   readonly delta: tf.Tensor3D // (B, L, ·)
   readonly h0: tf.Tensor | null // (B, …)
+  /** Of Mamba-1 alone: what goes in, and the gate */
+  readonly u?: tf.Tensor3D // (B, L, E)
+  readonly z?: tf.Tensor3D // (B, L, E)
+}
+
+/** What they return. */
+export interface AnyScanOutputs {
+  readonly y: tf.Tensor3D // (B, L, E), in Mamba-1 gated
+  readonly last: tf.Tensor // (B, …)
+}
+
+/** The matrix of the head (V, d), and low-rank terms that act on the logits beside it. */
+export interface Head extends Matrix {
+  readonly terms: readonly LowRankTerm[]
 }
 
 export interface Sites {
+  /** Low-rank terms of the embedding's table (V, d), of which rows are taken. */
+  embeddingTerms(): readonly LowRankTerm[]
+  /** What logits are made with of hidden (B, L, d). */
+  head(hidden: tf.Tensor3D): Head
   /** One projection, e.g. 'layers.3.mixer.x_proj', bias included: (B, L, in) → (B, L, out). */
   linear(name: string, x: tf.Tensor3D, terms?: readonly LowRankTerm[]): tf.Tensor3D
   /** One layer's convolution. inputs.window is null at the start of a sequence. */
   conv(layer: number, inputs: ConvInputs, run: (inputs: ConvInputs) => ConvOutputs): ConvOutputs
   /** One layer's scan. inputs.h0 is null at the start of a sequence. */
-  scan<Inputs extends AnyScanInputs, Outputs>(layer: number, inputs: Inputs, run: (inputs: Inputs) => Outputs): Outputs
+  scan<Inputs extends AnyScanInputs, Outputs extends AnyScanOutputs>(
+    layer: number,
+    inputs: Inputs,
+    run: (inputs: Inputs) => Outputs,
+  ): Outputs
   /** A plain parameter by its checkpoint name (A_log, D, conv1d.weight, a bias, a norm) on its way into the forward pass. */
   parameter(name: string, value: tf.Tensor): tf.Tensor
 }
 
-/** The sites of the bare model. */
-export function baseSites(weights: Weights): Sites {
+/** Full tensors that stand in for those of the checkpoint, by name. */
+export type Replaced = ReadonlyMap<string, tf.Tensor>
+
+/**
+ * The sites of the bare model, or of one with some tensors replaced. A replaced embedding is that of the input only; the
+ * head, tied or not, is replaced by its own name.
+ */
+export function baseSites(weights: Weights, replaced: Replaced = new Map()): Sites {
+  const matrixOf = (name: string): Matrix => {
+    const own = replaced.get(name)
+    return own ? {transposed: null, weight: own as tf.Tensor2D} : weights.matrix(name)
+  }
   return {
+    embeddingTerms: () => [],
+    head() {
+      const own = weights.has(HEAD) || replaced.has(HEAD)
+      return {...(own ? matrixOf(HEAD) : weights.matrix(EMBEDDINGS)), terms: []}
+    },
     conv: (_layer, inputs, run) => run(inputs),
     linear(name, x, terms = []) {
-      const {transposed, weight} = weights.matrix(checkpointName(name, 'weight'))
+      const {transposed, weight} = matrixOf(checkpointName(name, 'weight'))
       const biasName = checkpointName(name, 'bias')
-      const bias = weights.has(biasName) ? (weights.get(biasName) as tf.Tensor1D) : null
-      const [first = null, ...others] = stackTerms(terms, weight.shape[0])
-      const y = adaptedLinear<tf.Tensor3D>({
-        bias,
-        frozen: !(weight instanceof tf.Variable),
-        update: first,
-        weight,
-        weightTransposed: transposed,
-        x,
-      })
-      // Updates with dropout of their own cannot share one product with the rest.
-      return others.reduce((sum, update) => tf.add(sum, lowRank(update, x)), y)
+      const bias = weights.has(biasName) ? ((replaced.get(biasName) ?? weights.get(biasName)) as tf.Tensor1D) : null
+      return productWith({transposed, weight}, bias, x, terms)
     },
-    parameter: (_name, value) => value,
+    parameter: (name, value) => replaced.get(name) ?? value,
     scan: (_layer, inputs, run) => run(inputs),
   }
 }
 
+/** x Wᵀ + bias and the terms: (B, L, in) → (B, L, out). */
+export function productWith(
+  {transposed, weight}: Matrix,
+  bias: tf.Tensor1D | null,
+  x: tf.Tensor3D,
+  terms: readonly LowRankTerm[],
+): tf.Tensor3D {
+  const [first = null, ...others] = stackTerms(terms, weight.shape[0])
+  const y = adaptedLinear<tf.Tensor3D>({
+    bias,
+    frozen: !(weight instanceof tf.Variable),
+    update: first,
+    weight,
+    weightTransposed: transposed,
+    x,
+  })
+  // Updates with dropout of their own cannot share one product with the rest.
+  return others.reduce((sum, update) => tf.add(sum, lowRank(update, x)), y)
+}
+
+/** All terms as one B (out, R) and what it is multiplied by, s x′ Aᵀ (B, L, R). There is one term at least. */
+export function stackedUpdate(
+  terms: readonly LowRankTerm[],
+  x: tf.Tensor3D,
+  outputs: number,
+): {readonly inner: tf.Tensor3D; readonly up: tf.Tensor2D} {
+  const updates = stackTerms(terms, outputs)
+  const inner = updates.map((update) => tf.mul<tf.Tensor3D>(downOf(update, x), update.scale ?? 1))
+  return {
+    inner: tf.concat3d(inner, 2),
+    up: concatenate(
+      updates.map(({up}) => up),
+      1,
+    ),
+  }
+}
+
+const plain = {bias: null, update: null, weightTransposed: null}
+
+/** x′ Aᵀ (B, L, R): what an update makes of its input. */
+function downOf({down, x: dropped}: LowRankUpdate, x: tf.Tensor3D): tf.Tensor3D {
+  return adaptedLinear<tf.Tensor3D>({...plain, weight: down, x: dropped ?? x}) // (B, L, R)
+}
+
 /** (x′ Aᵀ) Bᵀ alone: the down product as a linear layer, the up product as another. */
-function lowRank({down, scale = 1, up, x: dropped}: LowRankUpdate, x: tf.Tensor3D): tf.Tensor3D {
-  const plain = {bias: null, update: null, weightTransposed: null}
-  const inner = adaptedLinear<tf.Tensor3D>({...plain, weight: down, x: dropped ?? x}) // (B, L, R)
+function lowRank(update: LowRankUpdate, x: tf.Tensor3D): tf.Tensor3D {
+  const {scale = 1, up} = update
+  const inner = downOf(update, x) // (B, L, R)
   return adaptedLinear<tf.Tensor3D>({...plain, weight: scale === 1 ? up : tf.mul(up, scale), x: inner}) // (B, L, out)
 }
 

@@ -7,7 +7,7 @@ import {gpuHost} from '../backend/gpu/current.js'
 import {launchKernel} from '../backend/kernel-host.js'
 import {gatherRowsOnGpu} from './gather-rows.gpu.js'
 import {defineOperation, type Settings, toTensors} from './operation.js'
-import {joinOnGpu, splitOnGpu} from './split-columns.gpu.js'
+import {joinGradients, splitOnGpu} from './split-columns.gpu.js'
 
 /** Rows in a work item. */
 const BLOCK = 64
@@ -58,7 +58,7 @@ const columnsOf = defineOperation({
     gradient: (dys, {x}, settings, host) => ({
       x() {
         const parts = widthsOf(settings).map((width, index) => dys[index] ?? tf.zeros([...x.shape.slice(0, -1), width]))
-        return toTensors([joinOnGpu(host, parts)])[0]
+        return toTensors([joinGradients(host, x, parts)])[0]
       },
     }),
     value: ({x}, {settings}, host) => ({outputs: splitOnGpu(host, x, widthsOf(settings))}),

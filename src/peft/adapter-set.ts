@@ -108,8 +108,13 @@ export class AdapterSet {
     return this.entries.reduce(
       (sites, {parameters, settings}) =>
         methodOf(settings).wrap(settings, {begins, config: this.config, dropout, parameters}, sites),
-      baseSites(weights),
+      baseSites(weights, this.replaced()),
     )
+  }
+
+  private replaced(): ReadonlyMap<string, tf.Tensor> {
+    const all = this.entries.map(({parameters, settings}) => methodOf(settings).replaces?.(settings, parameters))
+    return new Map(all.flatMap((own) => [...(own ?? [])]))
   }
 
   /** The present values, for saving. Waits for the device. */

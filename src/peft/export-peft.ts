@@ -5,6 +5,7 @@ import {type MambaConfig} from '../model/config.js'
 import {configOf} from '../model/model-files.js'
 import {type ExportBase, type ExportFormat} from './export-format.js'
 import {heldByPeft, leftOutOfPeft} from './peft-limits.js'
+import {needsTies} from './peft-tables.js'
 import {type SavedAdapter} from './saved-adapter.js'
 import {toPeft} from './to-peft.js'
 
@@ -31,15 +32,19 @@ function onBase(saved: SavedAdapter, path: string): SavedAdapter {
 /** Sizes of the base model; null where they are not needed: only it knows how large the module around a slice is. */
 async function sizesFor(saved: SavedAdapter, base: ExportBase | undefined): Promise<MambaConfig | null> {
   if (base !== undefined) return configOf(await openModelDirectory(base.directory))
-  if (heldByPeft(saved).every(({slice}) => slice === null)) return null
+  const updates = heldByPeft(saved)
+  if (updates.every(({slice}) => slice === null) && !needsTies(updates)) return null
   try {
     return configOf(await openModelDirectory(saved.base.path))
   } catch (error) {
     if (!(error instanceof FileError)) throw error
-    throw new FileError('Slices of projections need the sizes of the base model, and it cannot be opened.', {
-      cause: error,
-      faults: [{message: error.message, where: saved.base.path}, ...error.faults],
-      hint: 'Say where the model is with --base MODEL.',
-    })
+    throw new FileError(
+      'Slices of projections and the embedding need the config of the base model, and it cannot be opened.',
+      {
+        cause: error,
+        faults: [{message: error.message, where: saved.base.path}, ...error.faults],
+        hint: 'Say where the model is with --base MODEL.',
+      },
+    )
   }
 }

@@ -46,9 +46,10 @@ function meaning(settings: AdapterSettings): string {
   if (settings.method === 'lora') {
     return (
       `W += s · lora_B · lora_A with s = ${loraScale(settings)}, in the rows of the slice that the name ends in, if any; ` +
-      'conv1d is read as a matrix E × K.'
+      'conv1d is read as a matrix E × K, the embedding as V × d.'
     )
   }
+  if (settings.method === 'full-values') return 'each tensor stands in for the one of its name in the checkpoint.'
   return (
     'every sequence starts from the state `scan` (E × N) instead of zero, and with the inputs `conv` (E × K−1, oldest first) ' +
     'before its first token.'

@@ -1,7 +1,7 @@
 /**
  * `mambatune export --format state`: the learned first state alone, for programs that can start a scan from one. In
  * state.safetensors `layers.<i>.scan` is h_0, (E, N) or (H, P, N), and `layers.<i>.conv` the window before the first token, (E, K−1),
- * oldest input first, a state of low rank multiplied out; state.json says which model they belong to.
+ * oldest input first, a state of low rank and its scale multiplied out; state.json says which model they belong to.
  */
 import {type Fault, MismatchError} from '../errors.js'
 import {type ExportFormat, type LeftOut, partName} from './export-format.js'
@@ -64,7 +64,7 @@ function statesOf({settings, values}: SavedAdapter): States {
         continue
       }
       seen.add(layer)
-      tensors.set(`layers.${layer}.${kind}`, tensor)
+      tensors.set(`layers.${layer}.${kind}`, kind === 'scan' ? scaled(tensor, entry.scale) : tensor)
     }
   }
   const layers = Math.max(1, seen.size)
@@ -86,6 +86,10 @@ function statesOf({settings, values}: SavedAdapter): States {
     })
   }
   return {kinds, layers, tensors}
+}
+
+function scaled({shape, values}: ParameterValues, scale = 1): ParameterValues {
+  return {shape, values: values.map((value) => scale * value)}
 }
 
 /** The same tensors, with the product in place of two factors that fit together. */

@@ -23,6 +23,11 @@ export const initialStateSettings = z
       .describe(
         'Learn the first state of the scan as a product of this inner dimension, head by head; whole if left out.',
       ),
+    scale: z
+      .number()
+      .positive()
+      .optional()
+      .describe('Factor of the first state of the scan, in training and in use; 1 if left out.'),
   })
   .refine(({conv, scan}) => conv || scan, {
     error: 'scan and conv are both false, so nothing would be learned; write true for one of them',
@@ -30,6 +35,10 @@ export const initialStateSettings = z
   .refine(({rank, scan}) => rank === undefined || scan, {
     error: 'rank is that of the first state of the scan, and scan is false; leave one of them out',
     path: ['rank'],
+  })
+  .refine(({scale, scan}) => scale === undefined || scan, {
+    error: 'scale is that of the first state of the scan, and scan is false; leave one of them out',
+    path: ['scale'],
   })
 
 export type InitialStateSettings = z.infer<typeof initialStateSettings>

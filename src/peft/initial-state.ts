@@ -4,48 +4,27 @@
  * fresh adapter changes nothing. A constant prefix of tokens, or an affix of inputs, has no other effect on what follows than
  * such a state.
  *
- * With a rank r, h_0 = U Vᵀ, head by head where there are heads: U (…, r) starts as zero and V (N, r) as U(±1/√r).
+ * With a rank r, h_0 = U Vᵀ (state-tensors.ts). With a scale α, h_0 = α S: S0 tuning.
  *
- * State tuning: Galim et al., arXiv 2410.09016, and Kang et al., arXiv 2503.03499. We differ by learning the window too, and
- * by the rank.
+ * State tuning: Galim et al., arXiv 2410.09016, and Kang et al., arXiv 2503.03499. S0 tuning: Young, arXiv 2604.01168. We
+ * differ by learning the window too, which has no scale, and by the rank.
  */
 import * as tf from '@tensorflow/tfjs-core'
-import {type RandomStream} from '../data/random.js'
 import {type MambaConfig} from '../model/config.js'
-import {convChannels, stateShape} from '../model/parameters.js'
-import {type AnyScanInputs, type Sites} from '../model/sites.js'
+import {convChannels} from '../model/parameters.js'
+import {type AnyScanInputs, type AnyScanOutputs, type Sites} from '../model/sites.js'
 import {type InitialStateSettings, noMergeOfInitialState} from './initial-state-settings.js'
 import {type Attachment, type Method, type ParameterSpec} from './method.js'
+import {stateOf, stateSpecs, zeros} from './state-tensors.js'
 
-const scanName = (layer: number): string => `layers.${layer}.mixer.initial_state.scan`
-const convName = (layer: number): string => `layers.${layer}.mixer.initial_state.conv`
-
-function zeros(shape: readonly number[]): ParameterSpec {
-  return {initial: () => new Float32Array(tf.util.sizeFromShape([...shape])), shape}
-}
-
-function uniform(shape: readonly number[], bound: number): ParameterSpec {
-  const length = tf.util.sizeFromShape([...shape])
-  const draw = (random: RandomStream): number => (2 * random.uniform() - 1) * bound
-  return {initial: (random) => Float32Array.from({length}, () => draw(random)), shape}
-}
-
-/** The tensors of one layer's first state of the scan. */
-function scanSpecs({rank}: InitialStateSettings, config: MambaConfig, layer: number): [string, ParameterSpec][] {
-  const shape = stateShape(config)
-  if (rank === undefined) return [[scanName(layer), zeros(shape)]]
-  const heads = shape.slice(0, -2) // (H), or ()
-  const [rows, states] = shape.slice(-2) // P or E, N
-  return [
-    [`${scanName(layer)}.U`, zeros([...heads, rows, rank])],
-    [`${scanName(layer)}.V`, uniform([...heads, states, rank], 1 / Math.sqrt(rank))],
-  ]
-}
+export const scanName = (layer: number): string => `layers.${layer}.mixer.initial_state.scan`
+export const convName = (layer: number): string => `layers.${layer}.mixer.initial_state.conv`
 
 function parameters(settings: InitialStateSettings, config: MambaConfig): ReadonlyMap<string, ParameterSpec> {
   const specs = new Map<string, ParameterSpec>()
   for (let layer = 0; layer < config.layers; layer++) {
-    if (settings.scan) for (const [name, spec] of scanSpecs(settings, config, layer)) specs.set(name, spec)
+    const scan = settings.scan ? stateSpecs(scanName(layer), settings.rank, config) : []
+    for (const [name, spec] of scan) specs.set(name, spec)
     if (settings.conv && config.convWidth > 1) {
       specs.set(convName(layer), zeros([convChannels(config), config.convWidth - 1]))
     }
@@ -74,12 +53,15 @@ function wrap(settings: InitialStateSettings, {begins, config, parameters: value
       const before = inputs.window ? beside(inputs.window, learned) : learned
       return base.conv(layer, {...inputs, window: before as tf.Tensor3D}, run)
     },
-    scan<Inputs extends AnyScanInputs, Outputs>(layer: number, inputs: Inputs, run: (inputs: Inputs) => Outputs) {
+    scan<Inputs extends AnyScanInputs, Outputs extends AnyScanOutputs>(
+      layer: number,
+      inputs: Inputs,
+      run: (inputs: Inputs) => Outputs,
+    ): Outputs {
       if (!settings.scan || (inputs.h0 && !begins)) return base.scan(layer, inputs, run)
-      const name = scanName(layer)
-      const state =
-        settings.rank === undefined ? value(name) : tf.matMul(value(`${name}.U`), value(`${name}.V`), false, true) // (E, N) or (H, P, N)
-      const learned = forEachSequence(state, inputs.delta.shape[0]) // (B, E, N) or (B, H, P, N)
+      const state = stateOf(values, scanName(layer), settings.rank) // (E, N) or (H, P, N)
+      const scaled = settings.scale === undefined ? state : tf.mul(state, settings.scale) // as before
+      const learned = forEachSequence(scaled, inputs.delta.shape[0]) // (B, E, N) or (B, H, P, N)
       const h0 = inputs.h0 ? beside(inputs.h0, learned) : learned
       return base.scan(layer, {...inputs, h0}, run)
     },

@@ -7,7 +7,7 @@ export const loraSettings = z.strictObject({
     .array(z.string().min(1))
     .min(1)
     .describe(
-      'Projections (in_proj, x_proj, dt_proj, out_proj, conv1d), slices of them (x_proj.B), or globs over full names.',
+      'Projections (in_proj, x_proj, dt_proj, out_proj, conv1d), slices of them (x_proj.B), embeddings, lm_head, or globs over full names.',
     ),
   rank: z.int().min(1).max(4096).default(16).describe('Inner dimension of the update.'),
   alpha: z

@@ -15,16 +15,16 @@ export interface LoraUpdate {
   readonly site: string
   /** 'layers.3.mixer.x_proj' */
   readonly module: string
-  /** 'x_proj' */
+  /** 'x_proj', 'embeddings' */
   readonly projection: string
-  /** 'B'; null for the whole module */
+  /** 'B', and 'input' of the embedding; null for the whole module */
   readonly slice: string | null
   readonly down: ParameterValues // A (r, in)
   readonly up: ParameterValues // B (rows, r)
 }
 
 const TENSOR =
-  /^adapters\.\d+\.((layers\.\d+\.mixer\.(in_proj|x_proj|dt_proj|out_proj|conv1d))(?:\.(\w+))?)\.lora_([AB])$/
+  /^adapters\.\d+\.((layers\.\d+\.mixer\.(?:in_proj|x_proj|dt_proj|out_proj|conv1d)|embeddings|lm_head)(?:\.(\w+))?)\.lora_([AB])$/
 
 type Half = Omit<LoraUpdate, 'down' | 'up'> & Partial<Record<'A' | 'B', ParameterValues>>
 
@@ -41,7 +41,8 @@ export function loraUpdates({settings: entries, values}: SavedAdapter): readonly
       faults.push({message: 'is not a tensor of these adapters', where})
       continue
     }
-    const [, site, module, projection, slice = null, matrix] = match
+    const [, site, module, slice = null, matrix] = match
+    const projection = module.split('.').pop() ?? module
     const key = `adapters.${entry}.${site}`
     halves.set(key, {...halves.get(key), entry, module, projection, settings, site, slice, [matrix]: tensor})
   }

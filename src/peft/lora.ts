@@ -6,16 +6,18 @@
  * On a slice of a projection the update touches that slice's rows only. On the convolution, whose weight (E, 1, K) is
  * read as an E × K matrix, the update is added to the weight before the convolution runs. We differ from PEFT in that
  * every projection trains, dt_proj and out_proj included: the model has no path around its sites.
+ *
+ * On the embedding, whose weight (V, d) is a table, B has a row for each token: h = W[id] + s B[id] A. In PEFT's files the
+ * same two factors lie the other way round. Where embedding and head are tied the target `embeddings` is both uses.
  */
 import * as tf from '@tensorflow/tfjs-core'
 import {type RandomStream} from '../data/random.js'
 import {RecipeError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
-import {checkpointName} from '../model/parameters.js'
 import {type LowRankTerm, type Sites} from '../model/sites.js'
 import {loraScale, type LoraSettings} from './lora-settings.js'
 import {type Attachment, type MergeStep, type Method, type ParameterSpec, type ParameterValues} from './method.js'
-import {type AdaptableSite} from './sites-of.js'
+import {type AdaptableSite, tensorOf} from './sites-of.js'
 import {resolveTargets} from './targets.js'
 
 function uniform(count: number, bound: number, random: RandomStream): Float32Array {
@@ -25,7 +27,7 @@ function uniform(count: number, bound: number, random: RandomStream): Float32Arr
 function parameters(settings: LoraSettings, config: MambaConfig): ReadonlyMap<string, ParameterSpec> {
   const {rank} = settings
   const specs = new Map<string, ParameterSpec>()
-  refuseDropoutOnConvolution(settings, config)
+  refuseDeadDropout(settings, config)
   for (const {from, inputs, name, to} of resolveTargets(settings.targets, config)) {
     specs.set(`${name}.lora_A`, {
       initial: (random) => uniform(rank * inputs, 1 / Math.sqrt(inputs), random),
@@ -36,12 +38,14 @@ function parameters(settings: LoraSettings, config: MambaConfig): ReadonlyMap<st
   return specs
 }
 
-/** The convolution's update is added to its weight, so there are no inputs to drop. */
-function refuseDropoutOnConvolution({dropout, targets}: LoraSettings, config: MambaConfig): void {
-  if (dropout === 0 || resolveTargets(targets, config).every(({kind}) => kind === 'linear')) return
-  throw new RecipeError('Dropout has no effect on conv1d.', {
-    faults: [{message: `is ${dropout}, but a target is conv1d, whose update has no dropout`, where: 'dropout'}],
-    hint: 'Give conv1d an entry of its own with dropout: 0.',
+/** The convolution's update is added to its weight, and an embedding is looked up: there are no inputs to drop. */
+function refuseDeadDropout({dropout, targets}: LoraSettings, config: MambaConfig): void {
+  const dead = resolveTargets(targets, config).find(({kind}) => kind === 'conv' || kind === 'embedding')
+  if (dropout === 0 || !dead) return
+  const name = dead.kind === 'conv' ? 'conv1d' : 'embeddings'
+  throw new RecipeError(`Dropout has no effect on ${name}.`, {
+    faults: [{message: `is ${dropout}, but a target is ${name}, whose update has no dropout`, where: 'dropout'}],
+    hint: `Give ${name} an entry of its own with dropout: 0.`,
   })
 }
 
@@ -52,21 +56,31 @@ function wrap(settings: LoraSettings, {config, dropout, parameters: values}: Att
     byModule.set(site.module, [...(byModule.get(site.module) ?? []), site])
   }
   const matrix = (name: string): tf.Tensor2D => values.get(name) as tf.Tensor2D
+  const termsOf = (sites: readonly AdaptableSite[], dropped: tf.Tensor3D | null = null): LowRankTerm[] =>
+    sites.map(({from, name, to}) => ({
+      down: matrix(`${name}.lora_A`),
+      dropped,
+      from,
+      scale,
+      to,
+      up: matrix(`${name}.lora_B`),
+    }))
+  const droppedOf = (x: tf.Tensor3D): tf.Tensor3D | null =>
+    dropout && settings.dropout > 0 ? dropInputs(x, settings.dropout, dropout) : null
+  const tables = byModule.get('embeddings') ?? []
+  const ofHead = [...(byModule.get('lm_head') ?? []), ...tables.filter(({slice}) => config.tied && slice === null)]
   return {
     ...base,
+    embeddingTerms: () => [...base.embeddingTerms(), ...termsOf(tables)],
+    head(hidden) {
+      const below = base.head(hidden)
+      if (ofHead.length === 0) return below
+      return {...below, terms: [...below.terms, ...termsOf(ofHead, droppedOf(hidden))]}
+    },
     linear(name, x, terms = []) {
       const sites = byModule.get(name)
       if (!sites) return base.linear(name, x, terms)
-      const dropped = dropout && settings.dropout > 0 ? dropInputs(x, settings.dropout, dropout) : null
-      const own = sites.map((site): LowRankTerm => ({
-        down: matrix(`${site.name}.lora_A`),
-        dropped,
-        from: site.from,
-        scale,
-        to: site.to,
-        up: matrix(`${site.name}.lora_B`),
-      }))
-      return base.linear(name, x, [...terms, ...own])
+      return base.linear(name, x, [...terms, ...termsOf(sites, droppedOf(x))])
     },
     parameter(name, value) {
       const plain = base.parameter(name, value)
@@ -95,7 +109,7 @@ function steps(
   for (const site of resolveTargets(settings.targets, config)) {
     const down = values.get(`${site.name}.lora_A`)?.values ?? new Float32Array()
     const up = values.get(`${site.name}.lora_B`)?.values ?? new Float32Array()
-    const tensor = checkpointName(site.module, 'weight')
+    const tensor = tensorOf(site, config)
     const earlier = result.get(tensor)
     result.set(tensor, (weight) => {
       earlier?.(weight)

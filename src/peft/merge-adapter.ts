@@ -13,8 +13,19 @@ import {loadModel} from '../model/load-model.js'
 import {configOf} from '../model/model-files.js'
 import {AdapterSet} from './adapter-set.js'
 import {answers, type Certificate, certify, type Compared, mergeTolerance} from './certificate.js'
-import {checkMergeable, type MergeDtype, mergeSteps, selectEntries, splitByMerge, writeMerged} from './merge.js'
+import {
+  checkMergeable,
+  checkRest,
+  type MergeDtype,
+  mergeGrowths,
+  mergeSteps,
+  selectEntries,
+  splitByMerge,
+  writeMerged,
+} from './merge.js'
+import {checkCopies} from './base-copies.js'
 import {checkBase, readAdapter, saveAdapter, type SavedAdapter} from './saved-adapter.js'
+import {checkTies} from './untie.js'
 
 export interface MergeAdapterOptions {
   readonly adapter: string
@@ -27,6 +38,8 @@ export interface MergeAdapterOptions {
   /** Parts without an exact merge stay an adapter of the result, in <out>/adapter. */
   readonly partial: boolean
   readonly anyBase: boolean
+  /** Give a tied model a head of its own, for updates of one use of its embedding. */
+  readonly untie?: boolean
   /** What both sides are compared on, for a vocabulary of this size. */
   readonly batches: (vocabulary: number) => readonly Batch[]
   readonly report?: (event: MergeEvent) => void
@@ -51,17 +64,33 @@ export interface MergeReport extends Certificate {
 
 /** Errors: MismatchError (no exact merge, other base), NumericError above the tolerance; then nothing is written. */
 export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeReport> {
-  const {adapter, anyBase, base, baseName = base, dtype, out, partial, report = () => {}, signal} = options
+  const {
+    adapter,
+    anyBase,
+    base,
+    baseName = base,
+    dtype,
+    out,
+    partial,
+    report = () => {},
+    signal,
+    untie = false,
+  } = options
   const saved = await readAdapter(adapter)
   checkMergeable(saved, partial)
   const files = await openModelDirectory(base)
   const config = configOf(files)
   const baseFingerprint = await fingerprintTensors(files.tensors)
   checkBase(saved, {fingerprint: baseFingerprint, path: baseName}, anyBase)
+  await checkCopies(saved, files)
+  const steps = mergeSteps(saved, config)
+  checkTies(steps, config, untie)
   const batches = options.batches(config.vocabulary)
   for (const {ids} of batches) checkIds(ids, config.vocabulary)
 
   const rest = selectEntries(saved, splitByMerge(saved).others)
+  const growths = mergeGrowths(saved, config)
+  checkRest(rest, growths.at(-1)?.config ?? config)
   let result: MergeReport | undefined
   await writeDirectory(out, async (into) => {
     report({event: 'stage', text: 'Running base and adapter'})
@@ -69,12 +98,14 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
     const changed = await writeMerged({
       dtype,
       files,
+      growths,
       into,
       report(done, total) {
         if (signal?.aborted) throw new InterruptedError('Stopped while merging; nothing was written.')
         report({done, event: 'merging', total})
       },
-      steps: mergeSteps(saved, config),
+      steps,
+      untie,
     })
     report({event: 'stage', text: 'Running the merged model'})
     const mergedFiles = await openModelDirectory(into)

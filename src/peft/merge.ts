@@ -11,9 +11,12 @@ import {writeModel} from '../checkpoint/model-write.js'
 import {readTensorBytes, readTensorFloat32, type TensorEntry} from '../checkpoint/safetensors.js'
 import {FileError, MismatchError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
+import {parameterSpecs} from './adapter-set.js'
+import {type Growth, type GrownTensor} from './growth.js'
 import {canMerge, type MergeStep, type ParameterValues} from './method.js'
 import {methodOf} from './registry.js'
 import {type SavedAdapter} from './saved-adapter.js'
+import {untiedFiles, untiedSteps, withoutTie} from './untie.js'
 
 export type MergeDtype = 'same' | 'f32' | 'bf16' | 'f16'
 
@@ -42,6 +45,25 @@ export function checkMergeable(saved: SavedAdapter, partial: boolean): void {
   })
 }
 
+/** Refuses what would stay an adapter of a merged model whose tensors have other shapes. */
+export function checkRest(rest: SavedAdapter, merged: MambaConfig): void {
+  const specs = parameterSpecs(rest.settings, merged)
+  const [name, shape] =
+    [...specs]
+      .map(([name, {shape}]) => [name, shape] as const)
+      .find(([name, shape]) => rest.values.get(name)?.shape.join() !== shape.join()) ?? []
+  if (name === undefined || shape === undefined) return
+  throw new MismatchError('What would stay an adapter does not fit the merged model, which has more states.', {
+    faults: [
+      {
+        message: `has shape [${String(rest.values.get(name)?.shape.join(', '))}], and would need [${shape.join(', ')}]`,
+        where: name,
+      },
+    ],
+    hint: 'Keep the whole adapter attached with --adapter.',
+  })
+}
+
 /** Files that speak of the base and would be untrue of the merged model. */
 const OF_THE_BASE_ALONE: ReadonlySet<string> = new Set(['README.md', 'merge.json'])
 
@@ -60,6 +82,17 @@ export function mergeSteps({settings, values}: SavedAdapter, config: MambaConfig
     }
   }
   return all
+}
+
+/** How tensors become larger, in this order, after all steps; see growth.ts. Each growth starts from the model of the one before. */
+export function mergeGrowths({settings, values}: SavedAdapter, config: MambaConfig): readonly Growth[] {
+  const growths: Growth[] = []
+  for (const [index, entry] of [...settings.entries()].reverse()) {
+    const {merge} = methodOf(entry)
+    if (!canMerge(merge) || !merge.growth) continue
+    growths.push(merge.growth(entry, growths.at(-1)?.config ?? config, valuesOf(values, index)))
+  }
+  return growths
 }
 
 /** These entries alone, numbered anew. */
@@ -81,30 +114,48 @@ function valuesOf(values: ReadonlyMap<string, ParameterValues>, index: number): 
 export interface MergeOptions {
   readonly files: ModelFiles
   readonly steps: ReadonlyMap<string, MergeStep>
+  readonly growths: readonly Growth[]
   readonly dtype: MergeDtype
   /** An empty directory */
   readonly into: string
+  /** Give a tied model a head of its own. */
+  readonly untie?: boolean
   readonly report?: (done: number, total: number) => void
 }
 
 /** Writes the merged checkpoint. Returns the names of the tensors that changed. */
-export async function writeMerged({dtype, files, into, report = () => {}, steps}: MergeOptions): Promise<string[]> {
+export async function writeMerged(options: MergeOptions): Promise<string[]> {
+  const {dtype, growths, into, report = () => {}, untie = false} = options
+  const files = untie ? untiedFiles(options.files) : options.files
+  const steps = untie ? untiedSteps(options.steps) : options.steps
   const total = files.tensors.size
+  const grownOf = (name: string): GrownTensor[] => growths.flatMap(({tensors}) => tensors.get(name) ?? [])
   let done = 0
   await writeModel({
     async bytesOf(entry) {
-      const bytes = await mergedBytes(entry, storedDtype(entry, dtype), steps.get(entry.name))
+      const changes = {growths: grownOf(entry.name), step: steps.get(entry.name)}
+      const bytes = await mergedBytes(entry, storedDtype(entry, dtype), changes)
       report(++done, total)
       return bytes
     },
     dtypeOf: (entry) => storedDtype(entry, dtype),
-    editConfig: dtype === 'same' ? undefined : (text) => withFormat(text, dtype),
+    editConfig(text) {
+      const grown = withKeys(dtype === 'same' ? text : withFormat(text, dtype), growths)
+      return untie ? withoutTie(grown) : grown
+    },
     files,
     into,
     layout: 'hf',
+    shapeOf: ({name, shape}) => grownOf(name).at(-1)?.shape ?? shape,
     without: OF_THE_BASE_ALONE,
   })
-  return [...steps.keys()]
+  return [...new Set([...steps.keys(), ...growths.flatMap(({tensors}) => [...tensors.keys()])])]
+}
+
+/** What happens to one tensor. */
+interface Changes {
+  readonly step: MergeStep | undefined
+  readonly growths: readonly GrownTensor[]
 }
 
 function storedDtype({dtype}: TensorEntry, wanted: MergeDtype): SafetensorsDtype {
@@ -114,11 +165,12 @@ function storedDtype({dtype}: TensorEntry, wanted: MergeDtype): SafetensorsDtype
 async function mergedBytes(
   entry: TensorEntry,
   stored: SafetensorsDtype,
-  step: MergeStep | undefined,
+  {growths, step}: Changes,
 ): Promise<Uint8Array> {
-  if (!step && stored === entry.dtype) return readTensorBytes(entry)
-  const values = (await readTensorFloat32(entry)).slice()
-  step?.(values)
+  if (!step && growths.length === 0 && stored === entry.dtype) return readTensorBytes(entry)
+  const own = (await readTensorFloat32(entry)).slice()
+  step?.(own)
+  const values = growths.reduce<Float32Array>((before, tensor) => tensor.grow(before), own)
   const bad = values.findIndex((value) => !Number.isFinite(value))
   if (bad >= 0) throw new FileError(`Merging makes ${entry.name} not finite: value ${bad} is ${values[bad]}.`)
   if (stored !== 'F32' && stored !== 'F16' && stored !== 'BF16') {
@@ -136,4 +188,13 @@ const FORMAT_KEY = /("(?:torch_dtype|dtype)"\s*:\s*)(?:"[^"]*"|null)/g
 function withFormat(text: string, dtype: Exclude<MergeDtype, 'same'>): string {
   const name = {bf16: 'bfloat16', f16: 'float16', f32: 'float32'}[dtype]
   return FORMAT_KEY.test(text) ? text.replace(FORMAT_KEY, `$1"${name}"`) : text.replace('{', `{\n  "dtype": "${name}",`)
+}
+
+/** The text of a config with the keys that growths change. */
+function withKeys(text: string, growths: readonly Growth[]): string {
+  const keys = Object.entries(Object.assign({}, ...growths.map(({configKeys}) => configKeys)) as Record<string, number>)
+  return keys.reduce((before, [key, value]) => {
+    const found = new RegExp(`("${key}"\\s*:\\s*)(?:null|[-+.\\deE]+)`)
+    return found.test(before) ? before.replace(found, `$1${value}`) : before.replace('{', `{\n  "${key}": ${value},`)
+  }, text)
 }

@@ -6,6 +6,7 @@ import type * as tf from '@tensorflow/tfjs-core'
 import {type RandomStream} from '../data/random.js'
 import {type MambaConfig} from '../model/config.js'
 import {type Sites} from '../model/sites.js'
+import {type Growth} from './growth.js'
 
 /** A trained tensor before it exists. */
 export interface ParameterSpec {
@@ -42,6 +43,8 @@ export interface Method<Settings> {
   parameters(settings: Settings, config: MambaConfig): ReadonlyMap<string, ParameterSpec>
   /** Sites with the adapter around `base`. */
   wrap(settings: Settings, attachment: Attachment, base: Sites): Sites
+  /** Tensors that stand in for those of the checkpoint, by its names; most methods have none. */
+  replaces?(settings: Settings, parameters: ReadonlyMap<string, tf.Tensor>): ReadonlyMap<string, tf.Tensor>
   /** Merging, or why there is none and what to do instead. */
   readonly merge: MergeRule<Settings> | NoMerge
 }
@@ -53,6 +56,8 @@ export interface MergeRule<Settings> {
     config: MambaConfig,
     parameters: ReadonlyMap<string, ParameterValues>,
   ): ReadonlyMap<string, MergeStep>
+  /** How tensors become larger, after all steps of all entries. Absent: they keep their shapes. */
+  growth?(settings: Settings, config: MambaConfig, parameters: ReadonlyMap<string, ParameterValues>): Growth
 }
 
 export interface NoMerge {

@@ -1,9 +1,10 @@
 /**
  * What Hugging Face PEFT, from 0.16 on, can hold of an adapter for Mamba: low-rank updates of in_proj and x_proj, or of
- * slices of them. The rules for modules: https://github.com/huggingface/peft/blob/main/src/peft/tuners/tuners_utils.py
+ * slices of them, of embedding and head, and weights and biases of whole modules. The rules for modules: https://github.com/huggingface/peft/blob/main/src/peft/tuners/tuners_utils.py
  */
 import {type LeftOut, partName} from './export-format.js'
 import {type LoraUpdate, loraUpdates} from './lora-updates.js'
+import {adaptedModules, notWholeInPeft} from './peft-full-values.js'
 import {type SavedAdapter} from './saved-adapter.js'
 
 /** Why PEFT cannot hold updates of these modules; it holds those of the others. */
@@ -21,12 +22,20 @@ export function heldByPeft(saved: SavedAdapter): readonly LoraUpdate[] {
 /** The parts that PEFT cannot hold, by entry and projection. Errors: as above. */
 export function leftOutOfPeft(saved: SavedAdapter): readonly LeftOut[] {
   const updates = loraUpdates(saved)
+  const adapted = adaptedModules(heldByPeft(saved))
   return saved.settings.flatMap((entry, index): LeftOut[] => {
     const part = partName(saved, index)
     if (entry.method === 'initial-state') {
       const states = [...(entry.scan ? ['scan'] : []), ...(entry.conv ? ['conv'] : [])]
       return [{part: `${part}: ${states.join(', ')}`, reason: 'PEFT has no file format for a learned first state'}]
     }
+    if (entry.method === 'full-values') {
+      return entry.tensors.flatMap((tensor): LeftOut[] => {
+        const reason = notWholeInPeft(tensor, adapted)
+        return reason === null ? [] : [{part: `${part}: ${tensor}`, reason}]
+      })
+    }
+    if (entry.method !== 'lora') return [{part, reason: `PEFT has no file format for ${entry.method}`}]
     const projections = new Set(updates.filter((update) => update.entry === index).map(({projection}) => projection))
     return [...projections].sort().flatMap((projection): LeftOut[] => {
       const reason = NOT_IN_PEFT.get(projection)

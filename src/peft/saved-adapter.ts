@@ -15,12 +15,15 @@ import {programVersion} from '../checkpoint/program-version.js'
 import {type Fault, FileError, MismatchError} from '../errors.js'
 import {type ParameterValues} from './method.js'
 import {fromPeft} from './from-peft.js'
+import {fullValuesSettings} from './full-values-settings.js'
 import {type AdapterSettings, methodSchemas} from './method-settings.js'
 
 export interface SavedAdapter {
   readonly format: 'mambatune' | 'peft'
   readonly settings: readonly AdapterSettings[]
   readonly values: ReadonlyMap<string, ParameterValues>
+  /** Tensors of the base that the file repeats, by their checkpoint names; they must be those of the model. */
+  readonly copies?: ReadonlyMap<string, ParameterValues>
   /** What the adapter was trained on; PEFT's files name neither fingerprint nor architecture. */
   readonly base: {readonly path: string; readonly fingerprint: string | null; readonly architecture?: string}
 }
@@ -46,7 +49,9 @@ export async function readAdapter(path: string): Promise<SavedAdapter> {
 function settingsOf({adapters}: AdapterManifest, path: string): AdapterSettings[] {
   const faults: Fault[] = []
   const settings = adapters.flatMap((entry, index) => {
-    const schema = methodSchemas.find((candidate) => candidate.shape.method.value === entry.method)
+    const schema = [...methodSchemas, fullValuesSettings].find(
+      (candidate) => candidate.shape.method.value === entry.method,
+    )
     const where = `${path}/adapter.json adapters.${index}`
     if (!schema) {
       faults.push({message: `method ${JSON.stringify(entry.method ?? null)} is not known to this version`, where})

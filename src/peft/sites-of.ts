@@ -1,16 +1,16 @@
 /**
  * The places of a model that low-rank updates can be attached to: projections, slices of projections that hold several
- * inputs of the scan, and the convolution. Slices are those of docs/notation.md.
+ * inputs of the scan, the convolution, the embedding and the head. Slices are those of docs/notation.md.
  */
 import {type MambaConfig} from '../model/config.js'
-import {convChannels, projections} from '../model/parameters.js'
+import {checkpointName, convChannels, EMBEDDINGS, HEAD, projections} from '../model/parameters.js'
 
 export interface AdaptableSite {
   /** 'layers.0.mixer.x_proj', or with a slice 'layers.0.mixer.x_proj.B' */
   readonly name: string
   /** 'layers.0.mixer.x_proj' */
   readonly module: string
-  readonly kind: 'linear' | 'conv'
+  readonly kind: 'linear' | 'conv' | 'embedding' | 'head'
   /** Rows of the module's weight: [from, to) */
   readonly from: number
   readonly to: number
@@ -19,10 +19,31 @@ export interface AdaptableSite {
   readonly slice: string | null
 }
 
-/** Every adaptable site, layer by layer. */
+/** Every adaptable site, layer by layer, and then the tables of V rows. */
 export function adaptableSites(config: MambaConfig): readonly AdaptableSite[] {
-  return Array.from({length: config.layers}, (_, layer) => layerSites(config, `layers.${layer}.mixer`)).flat()
+  const layers = Array.from({length: config.layers}, (_, layer) => layerSites(config, `layers.${layer}.mixer`))
+  return [...layers.flat(), ...tableSites(config)]
 }
+
+/** In a tied model `embeddings` is both uses of the table, `embeddings.input` and `lm_head` are one use each. */
+function tableSites({hidden, vocabulary}: MambaConfig): AdaptableSite[] {
+  const table = {from: 0, inputs: hidden, slice: null, to: vocabulary}
+  return [
+    {...table, kind: 'embedding', module: 'embeddings', name: 'embeddings'},
+    {...table, kind: 'embedding', module: 'embeddings', name: 'embeddings.input', slice: 'input'},
+    {...table, kind: 'head', module: 'lm_head', name: 'lm_head'},
+  ]
+}
+
+/** The tensor of a checkpoint that a site's updates are added to. */
+export function tensorOf({kind, module, slice}: AdaptableSite, {tied}: MambaConfig): string {
+  if (kind === 'head') return HEAD
+  if (kind === 'embedding') return tied && slice === 'input' ? INPUT_ALONE : EMBEDDINGS
+  return checkpointName(module, 'weight')
+}
+
+/** Stands for the embedding of a tied model without its use as head: no tensor, until the two are untied. */
+export const INPUT_ALONE = `${EMBEDDINGS} (input alone)`
 
 function layerSites(config: MambaConfig, mixer: string): AdaptableSite[] {
   const conv: AdaptableSite = {

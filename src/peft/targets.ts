@@ -1,7 +1,8 @@
 /**
  * Target patterns → sites. A pattern is the end of a site's name (`in_proj`, `mixer.x_proj.B`), the whole name
  * (`layers.3.mixer.dt_proj`), or a glob over the parts of it (`layers.{0,1}.mixer.*_proj`), where `*` stays within one
- * part and `**` does not. A pattern without a slice never selects a slice.
+ * part and `**` does not. A pattern without a slice never selects a slice, and none selects embedding or head that does
+ * not name them: they are large, and `**` is meant for the layers.
  */
 import picomatch from 'picomatch'
 import {type Fault, RecipeError} from '../errors.js'
@@ -37,13 +38,17 @@ function matcher(pattern: string): (site: AdaptableSite) => boolean {
   const plain = pattern.replace(/^backbone\./, '')
   const path = plain.replaceAll('.', '/')
   const matches = picomatch(plain.startsWith('layers') || plain.startsWith('*') ? [path, `**/${path}`] : `**/${path}`)
-  return ({name}) => matches(name.replaceAll('.', '/'))
+  return ({kind, module, name}) =>
+    (kind === 'linear' || kind === 'conv' || plain.includes(module)) && matches(name.replaceAll('.', '/'))
 }
 
 /** The nearest names that would have matched. */
 function suggestion(pattern: string, sites: readonly AdaptableSite[]): string {
   const first = sites.filter(({name}) => name.startsWith('layers.0.'))
-  const short = first.map(({module, slice}) => [module.split('.').pop(), slice].filter(Boolean).join('.'))
+  const tables = sites.filter(({kind}) => kind === 'embedding' || kind === 'head')
+  const short = [...first, ...tables].map(({module, slice}) =>
+    [module.split('.').pop(), slice].filter(Boolean).join('.'),
+  )
   const near = nearestName(pattern, [...short, ...sites.map(({name}) => name)])
   return near ? `Did you mean ${near}?` : `Targets of this model: ${short.join(', ')}.`
 }

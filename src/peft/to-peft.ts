@@ -12,7 +12,9 @@ import {UNNAMED_BASE} from './from-peft.js'
 import {loraScale} from './lora-settings.js'
 import {type LoraUpdate} from './lora-updates.js'
 import {type ParameterValues} from './method.js'
+import {adaptedModules, wholeInPeft} from './peft-full-values.js'
 import {heldByPeft} from './peft-limits.js'
+import {byPeftModule, inPeftFile} from './peft-tables.js'
 import {type SavedAdapter} from './saved-adapter.js'
 import {type AdaptableSite, adaptableSites} from './sites-of.js'
 
@@ -23,14 +25,23 @@ export interface PeftFiles {
 
 /** What PEFT can hold of an adapter. Only slices need the sizes of the model. Errors: MismatchError for another model. */
 export function toPeft(saved: SavedAdapter, model: MambaConfig | null): PeftFiles {
-  const updates = heldByPeft(saved)
+  const held = heldByPeft(saved)
   const sites = model && new Map(adaptableSites(model).map((site) => [site.name, site]))
-  if (sites) checkFit(updates, sites)
+  if (sites) checkFit(held, sites)
+  const updates = byPeftModule(held, model)
+  const whole = wholeInPeft(saved, updates)
   const entries = new Set(updates.map(({entry}) => entry))
+  const modules = adaptedModules(updates)
   const {settings, tensors} =
-    entries.size === 1 && updates.every(({slice}) => slice === null) ? asTheyAre(updates) : stacked(updates, sites)
+    entries.size === 1 && modules.size === updates.length && updates.every(({slice}) => slice === null)
+      ? asTheyAre(updates)
+      : stacked(updates, sites)
+  const carried = {bias: whole.bias, modules_to_save: whole.modulesToSave}
   const base = saved.base.path === UNNAMED_BASE ? null : saved.base.path
-  return {config: {...defaults(base), ...onHub(base), ...settings, target_modules: targetModules(updates)}, tensors}
+  return {
+    config: {...defaults(base), ...onHub(base), ...settings, ...carried, target_modules: targetModules(updates)},
+    tensors: new Map([...tensors, ...whole.tensors]),
+  }
 }
 
 /** The keys of a LoRA configuration that all versions of PEFT know, in the order in which PEFT writes them. */
@@ -79,14 +90,11 @@ interface Converted {
   readonly tensors: ReadonlyMap<string, ParameterValues>
 }
 
-const tensorName = (module: string, matrix: 'A' | 'B'): string =>
-  `base_model.model.backbone.${module}.lora_${matrix}.weight`
-
 function asTheyAre(updates: readonly LoraUpdate[]): Converted {
   const {alpha, dropout, rank, rslora} = updates[0].settings
   const tensors = updates.flatMap(({down, module, up}): [string, ParameterValues][] => [
-    [tensorName(module, 'A'), down],
-    [tensorName(module, 'B'), up],
+    inPeftFile(module, 'A', down),
+    inPeftFile(module, 'B', up),
   ])
   return {
     settings: {lora_alpha: alpha, lora_dropout: dropout, r: rank, use_rslora: rslora},
@@ -103,10 +111,11 @@ function stacked(updates: readonly LoraUpdate[], sites: ReadonlyMap<string, Adap
   const tensors = new Map<string, ParameterValues>()
   for (const [module, group] of modules) {
     const {down, up} = stack(group, rank, sites)
-    tensors.set(tensorName(module, 'A'), down)
-    tensors.set(tensorName(module, 'B'), up)
+    tensors.set(...inPeftFile(module, 'A', down))
+    tensors.set(...inPeftFile(module, 'B', up))
   }
-  const dropouts = [...new Set(updates.map(({settings}) => settings.dropout))]
+  const dropping = updates.filter(({projection}) => projection !== 'embeddings')
+  const dropouts = [...new Set(dropping.map(({settings}) => settings.dropout))]
   // Dropout acts only if the adapter is trained on; one file has one share of it.
   const dropout = dropouts.length === 1 ? dropouts[0] : 0
   return {settings: {lora_alpha: rank, lora_dropout: dropout, r: rank, use_rslora: false}, tensors}

@@ -3,6 +3,7 @@ import {createHash} from 'node:crypto'
 import {createReadStream} from 'node:fs'
 import {stat} from 'node:fs/promises'
 import path from 'node:path'
+import {peftTensorFile} from '../checkpoint/adapter-directory.js'
 import {openModelDirectory} from '../checkpoint/model-directory.js'
 import {MambatuneError} from '../errors.js'
 import {configOf} from '../model/model-files.js'
@@ -67,7 +68,7 @@ export async function inspectAdapter(directory: string): Promise<AdapterInspecti
     trainable_percent: base.parameters === null ? null : (100 * trainable) / (base.parameters + trainable),
     base,
     tensor_file: await inspectFile(
-      path.join(directory, saved.format === 'peft' ? 'adapter_model.safetensors' : 'adapter.safetensors'),
+      saved.format === 'peft' ? await peftTensorFile(directory) : path.join(directory, 'adapter.safetensors'),
     ),
     merge: {exact: notMerged.length === 0, left_out: notMerged},
     peft: {complete: leftOut.length === 0, left_out: leftOut},

@@ -20,7 +20,10 @@ export interface LossOptions {
   readonly dropout?: RandomStream | null
   /** Compute the activations of each layer again in the backward pass instead of keeping them. */
   readonly recompute?: boolean
-  /** What rows go on with that the batch says do; then what they leave is wanted too, and layers cannot be recomputed. */
+  /**
+   * What rows go on with that the batch says do, null if nothing is there yet. Where it is given, what they leave is wanted
+   * too, and layers cannot be recomputed.
+   */
   readonly state?: ModelState | null
   /** Hears when the layers have run, and when the loss is there: where memory is counted. */
   readonly passed?: (part: 'layers' | 'loss') => void
@@ -60,13 +63,14 @@ function lossTensor(
   const shape: [number, number] = [batch.rows, batch.length]
   const ids = tf.tensor2d(batch.ids, shape, 'int32') // (B, L)
   const labels = tf.tensor2d(batch.labels, shape, 'int32') // (B, L)
-  const {hidden, state} = forward(model, adapters.sites(model.weights, dropout, begins), ids, {
+  const sites = adapters.sites(model.weights, dropout, begins)
+  const {hidden, state} = forward(model, sites, ids, {
     positions,
     state: before,
     ...(recompute && {runLayer: (layer, h) => recomputed(dropout ? repeatable(layer, dropout) : layer, h)}),
   }) // (B, L, d)
   passed?.('layers')
-  const loss = summedLoss(model, hidden, labels)
+  const loss = summedLoss(sites, hidden, labels)
   passed?.('loss')
   return {loss, state}
 }
@@ -108,7 +112,7 @@ export async function batchLoss(
 export async function carriedLoss(
   trainee: Trainee,
   batch: Batch,
-  state: ModelState,
+  state: ModelState | null,
 ): Promise<{readonly loss: number; readonly state: ModelState}> {
   const left = tf.tidy(() => {
     const {loss, state: after} = lossTensor(trainee, batch, aroundOf(batch, {state}), {})
@@ -134,7 +138,7 @@ export interface LossAndGradients {
 }
 
 export function lossAndGradients(trainee: Trainee, batch: Batch, options: LossOptions = {}): LossAndGradients {
-  const {dropout = null, recompute = false, state = null} = options
+  const {dropout = null, recompute = false, state} = options
   const {positions, targets} = paddedRows(batch.labels)
   const start = dropout?.position.join()
   tf.engine().startScope()
@@ -143,7 +147,7 @@ export function lossAndGradients(trainee: Trainee, batch: Batch, options: LossOp
       {
         carried: Object.values(namedState(state ?? [])),
         isRepeatable: () => dropout?.position.join() === start,
-        key: `gradients ${batch.rows} ${recompute}${batch.positions ? ' packed' : ''}${state ? ' carried' : ''}`,
+        key: `gradients ${batch.rows} ${recompute}${batch.positions ? ' packed' : ''}${carriedKey(state)}`,
         owner: trainee.adapters,
         slots: [
           batch.ids,
@@ -161,7 +165,7 @@ export function lossAndGradients(trainee: Trainee, batch: Batch, options: LossOp
       dispose: () => tf.dispose(kept),
       gradients,
       loss: loss as tf.Scalar,
-      state: state && stateIn(others, trainee.model.config.layers),
+      state: state === undefined ? null : stateIn(others, trainee.model.config.layers),
     }
   } catch (error) {
     abandonTape()
@@ -169,6 +173,11 @@ export function lossAndGradients(trainee: Trainee, batch: Batch, options: LossOp
   } finally {
     tf.engine().endScope()
   }
+}
+
+function carriedKey(state: ModelState | null | undefined): string {
+  if (state === undefined) return ''
+  return state ? ' carried' : ' to be carried'
 }
 
 /** Not the name of a variable. */
@@ -183,7 +192,9 @@ function computeLossAndGradients(trainee: Trainee, batch: Batch, options: LossOp
   const {grads, value} = tf.engine().gradients<tf.Scalar>(
     () => {
       const {loss, state} = lossTensor(trainee, batch, around, options)
-      if (options.state) left = state.map(({scan, window}) => ({scan: tf.keep(scan), window: tf.keep(window)}))
+      if (options.state !== undefined) {
+        left = state.map(({scan, window}) => ({scan: tf.keep(scan), window: tf.keep(window)}))
+      }
       return loss
     },
     variables.map(([, variable]) => variable),

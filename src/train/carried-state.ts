@@ -3,10 +3,7 @@
  * truncated backpropagation through time. A step that does not come to its end leaves the state as it was before.
  */
 import * as tf from '@tensorflow/tfjs-core'
-import {type MambaConfig} from '../model/config.js'
 import {type ModelState} from '../model/language-model.js'
-import {type LayerState} from '../model/layer-state.js'
-import {convChannels, stateShape} from '../model/parameters.js'
 import {disposeState} from '../model/read-on.js'
 import {type ParameterValues} from '../peft/method.js'
 
@@ -16,29 +13,24 @@ export type CarriedValues = ReadonlyMap<string, ParameterValues>
 const KINDS = ['scan', 'window'] as const
 
 export class CarriedState {
-  private latest: ModelState
+  private latest: ModelState | null
 
-  private constructor(private settled: ModelState) {
+  private constructor(private settled: ModelState | null) {
     this.latest = settled
   }
 
-  /** With these values if they are of this shape, else zeros, which the first batch of an epoch does not look at. */
-  static create(config: MambaConfig, rows: number, values: CarriedValues | null): CarriedState {
-    const layers = Array.from({length: config.layers}, (_, layer): LayerState => {
-      const place = (kind: 'scan' | 'window', shape: number[]): tf.Tensor => {
-        const known = values?.get(`${kind}.${layer}`)
-        return tf.keep(known?.shape.join() === shape.join() ? tf.tensor(known.values, shape) : tf.zeros(shape))
-      }
-      return {
-        scan: place('scan', [rows, ...stateShape(config)]), // (B, E, N), or (B, H, P, N)
-        window: place('window', [rows, config.convWidth - 1, convChannels(config)]) as tf.Tensor3D,
-      }
-    })
-    return new CarriedState(layers)
+  /** With these values if they are of so many rows. Else there is nothing yet, which the first batch of an epoch does not need. */
+  static create(layers: number, rows: number, values: CarriedValues | null): CarriedState {
+    const all = [...(values ?? [])]
+    if (all.length === 0 || all.some(([, {shape}]) => shape[0] !== rows)) return new CarriedState(null)
+    const named = all.map(
+      ([name, {shape, values: numbers}]) => [name, tf.keep(tf.tensor(numbers, [...shape]))] as const,
+    )
+    return new CarriedState(stateIn(Object.fromEntries(named), layers))
   }
 
-  /** What the next batch begins with. */
-  get current(): ModelState {
+  /** What the next batch begins with; null before the first. */
+  get current(): ModelState | null {
     return this.latest
   }
 
@@ -56,12 +48,13 @@ export class CarriedState {
 
   /** The step was not. */
   abandon(): void {
-    this.advance(this.settled)
+    if (this.latest !== this.settled) disposeState(this.latest)
+    this.latest = this.settled
   }
 
   /** As it was after the last whole step. Waits for the device. */
   async values(): Promise<CarriedValues> {
-    const entries = this.settled.flatMap((state, layer) =>
+    const entries = (this.settled ?? []).flatMap((state, layer) =>
       KINDS.map(async (kind) => {
         const values = (await state[kind].data<'float32'>()).slice()
         return [`${kind}.${layer}`, {shape: state[kind].shape, values}] as const

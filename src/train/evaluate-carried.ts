@@ -13,7 +13,7 @@ export async function evaluateCarried(
   {batchSize, length, report = () => {}, signal}: EvaluationOptions & {readonly length: number},
 ): Promise<Evaluation> {
   const {at, batches, rows} = carriedRows(examples, {length, rows: batchSize, seed: 0, shuffle: false})
-  const state = CarriedState.create(model.config, rows, null)
+  const state = CarriedState.create(model.config.layers, rows, null)
   let loss = 0
   let tokens = 0
   let supervised = 0

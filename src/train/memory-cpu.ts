@@ -6,6 +6,7 @@
 import {matrixNames, parameterShapes} from '../model/parameters.js'
 import {parameterSpecs} from '../peft/adapter-set.js'
 import {layerNumbers} from './memory-cpu-layer.js'
+import {statesAdded, offsetNumbers} from './memory-cpu-state.js'
 import {dropoutBytes} from './memory-dropout.js'
 import {type StepCount} from './memory-parts.js'
 import {positionsOf, sizeOf, type StepShape, sum, supervisedOf} from './memory-shape.js'
@@ -49,12 +50,13 @@ interface LayerBytes {
 }
 
 function layerBytes(shape: StepShape): LayerBytes {
-  const {copies, gradients, results, state, stateGradients} = layerNumbers(shape.config)
+  const {copies, gradients, results, state, stateGradients} = layerNumbers(statesAdded(shape))
+  const offsets = offsetNumbers(shape)
   const positions = positionsOf(shape)
   return {
-    copies: 4 * (positions * copies + layerWeights(shape)),
-    gradients: 4 * (positions * gradients + shape.rows * stateGradients),
-    results: 4 * (positions * results + shape.rows * state),
+    copies: 4 * (positions * (copies + offsets.copies) + layerWeights(shape)),
+    gradients: 4 * (positions * (gradients + offsets.gradients) + shape.rows * stateGradients),
+    results: 4 * (positions * (results + offsets.results) + shape.rows * state),
   }
 }
 

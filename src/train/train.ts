@@ -59,8 +59,10 @@ class TrainingLoop {
     this.saved = this.progress.step
     if (from) optimizer.restore(from.optimizer)
     this.rows = stepRows(examples, settings)
-    const {config} = training.trainee.model
-    this.carried = this.rows.carried > 0 ? CarriedState.create(config, this.rows.carried, from?.carried ?? null) : null
+    this.carried =
+      this.rows.carried > 0
+        ? CarriedState.create(training.trainee.model.config.layers, this.rows.carried, from?.carried ?? null)
+        : null
     this.interval = evaluationInterval(settings.evaluation.every, this.rows.plan.stepsPerEpoch)
     this.began = performance.now() - 1000 * this.progress.elapsed_s
   }
@@ -238,7 +240,10 @@ async function handOver(
     for (const batch of batches) {
       await setImmediate() // let the terminal repaint and signals arrive
       if (signal?.aborted) throw interruption(signal, `Stopped after step ${step}.`)
-      const {gradients, loss, state} = lossAndGradients(trainee, batch, {...options, state: carried?.current ?? null})
+      const {gradients, loss, state} = lossAndGradients(trainee, batch, {
+        ...options,
+        ...(carried && {state: carried.current}),
+      })
       losses.push(loss)
       if (state) carried?.advance(state)
       await optimizer.accumulate(gradients, 1 / supervisedTokens) // waits for nothing on the GPU

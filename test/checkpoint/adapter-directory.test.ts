@@ -18,6 +18,7 @@ import {fromFloat32} from '../../src/checkpoint/dtypes.js'
 import {readSafetensorsHeader, type TensorSource, writeSafetensors} from '../../src/checkpoint/safetensors.js'
 import {EXIT, FileError, NumericError} from '../../src/errors.js'
 import {inScratch, namesIn, put, refusalOf} from './scratch.js'
+import {calling, global, stateOf, text, torchFile} from './torch-file.js'
 
 const PEFT = 'test/fixtures/golden/mamba1/lora'
 const OURS = {format: 'mambatune-adapter'}
@@ -256,13 +257,18 @@ describe("PEFT's adapters", () => {
     })
   })
 
-  test('stored by PyTorch are refused with what to do', async () => {
+  test('stored by PyTorch are read, with nothing else in the pickle than tensors', async () => {
     await inScratch(async (scratch) => {
       await copyFile(path.join(PEFT, 'adapter_config.json'), path.join(scratch, 'adapter_config.json'))
-      await put(scratch, 'adapter_model.bin', 'PK')
-      const {text} = await refusalOf(readPeftFiles(scratch))
-      expect(text).toContain('adapter_model.safetensors: this file is missing')
-      expect(text).toContain('adapter_model.bin is not read yet')
+      await put(scratch, 'adapter_model.bin', torchFile())
+      const {tensors} = await readPeftFiles(scratch)
+      expect([...tensors]).toEqual([['weight', {shape: [2, 3], values: Float32Array.of(1, 2, 3, 4, 5, 6)}]])
+      await put(
+        scratch,
+        'adapter_model.bin',
+        torchFile(stateOf({weight: calling(global('os', 'system'), text('true'))})),
+      )
+      expect((await refusalOf(readPeftFiles(scratch))).text).toContain('data.pkl, byte')
     })
   })
 })

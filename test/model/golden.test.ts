@@ -34,7 +34,8 @@ describe.each(BACKENDS_WITH_MODELS)('on %s', (backend, name) => {
     })
 
     test('in its logits', async () => {
-      const logits = tf.tidy(() => logitsOf(model, forward(model, baseSites(model.weights), ids).hidden))
+      const sites = baseSites(model.weights)
+      const logits = tf.tidy(() => logitsOf(sites, forward(model, sites, ids).hidden))
       expect(difference(await logits.data(), reference.floats('logits'))).toBeNull()
       logits.dispose()
     })
@@ -44,10 +45,11 @@ describe.each(BACKENDS_WITH_MODELS)('on %s', (backend, name) => {
         [...parameterShapes(model.config).keys()].map((key) => [key, tf.variable(model.weights.get(key))]),
       )
       const weights = new Weights(variables)
+      const sites = baseSites(weights)
       const trainable = {...model, weights}
       const supervised = (await labels.data()).filter((label) => label >= 0).length
       const {grads, value} = tf.variableGrads(
-        () => tf.div(summedLoss(trainable, forward(trainable, baseSites(weights), ids).hidden, labels), supervised),
+        () => tf.div(summedLoss(sites, forward(trainable, sites, ids).hidden, labels), supervised),
         [...variables.values()],
       )
       expect(difference(await value.data(), reference.floats('loss'))).toBeNull()

@@ -68,8 +68,9 @@ function evaluateOn(host: ShaderHost, inputs: Named): Promise<Results> {
       const {value, gradient} = linearCrossEntropyOnGpu
       const named = mapNamed(inputs, toTensor)
       const {outputs, saved = []} = value(named, {recording: true, settings: {}}, host)
-      const {hidden, weight} = gradient([tf.scalar(1)], named, {}, host, toTensors(saved), {})
-      return {dHidden: hidden(), dWeight: weight(), loss: toTensors(outputs)[0]}
+      const {hidden, inner, up, weight} = gradient([tf.scalar(1)], named, {}, host, toTensors(saved), {})
+      const update = 'inner' in inputs ? {dInner: inner(), dUp: up()} : {}
+      return {dHidden: hidden(), dWeight: weight(), ...update, loss: toTensors(outputs)[0]}
     })
     const results: Results = {}
     for (const [name, tensor] of Object.entries(tensors)) results[name] = (await tensor.data<'float32'>()).slice()
@@ -102,6 +103,21 @@ describeGpu('the linear cross-entropy on the GPU', () => {
     const values = await valuesOf(halfHead, inputs)
     expect(faultsOf(values, {loss: expected.loss})).toEqual({})
   })
+
+  test.each(['f32', 'f16'] as const)(
+    'with an update equals its meaning with %s, in one piece and in several',
+    async (precision) => {
+      const wanted = [...WANTED, 'inner', 'up']
+      const inputs = mildInputs({ignoredEvery: 3, inner: 64, rank: 8, rows: 70, vocabulary: 256})
+      await useBackend('cpu')
+      const expected = await evaluate(headLoss.meaning, inputs, wanted)
+      const backend = await useGpu({precision})
+      const tolerance = precision === 'f16' ? HALF : undefined
+      expect(faultsOf(await evaluate(headLoss.call, inputs, wanted), expected, tolerance)).toEqual({})
+      const small = withFacts(backend, {bindingBytes: 4 * 256 * 16})
+      expect(faultsOf(await evaluateOn(small, inputs), await evaluateOn(backend, inputs), tolerance)).toEqual({})
+    },
+  )
 
   test('keeps probabilities in f16 that f16 cannot hold', async () => {
     // One sure word and 2,047 others of probability 4e-8 each, whose gradients would all be zero.

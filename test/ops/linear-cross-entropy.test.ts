@@ -15,6 +15,8 @@ const SIZES = [
   {inner: 3, rows: 2, vocabulary: 1},
   {ignoredEvery: 2, inner: 16, rows: 7, vocabulary: 37, transposed: true},
   {ignoredEvery: 3, inner: 5, rows: 64, vocabulary: 11},
+  {ignoredEvery: 3, inner: 8, rank: 3, rows: 21, transposed: true, vocabulary: 37},
+  {inner: 4, rank: 1, rows: 3, vocabulary: 5},
   {inner: 11, rows: 129, vocabulary: 130},
 ]
 

@@ -3,8 +3,8 @@ import {expect, test} from '@jest/globals'
 import * as tf from '@tensorflow/tfjs-core'
 import {parameters} from '../../src/backend/gpu/shader.js'
 import {toTensors} from '../../src/ops/operation.js'
-import {type Area, BARRIER, type Blocks, type Factor, product} from '../../src/ops/ssd-scan/blocks.js'
-import {matrixBlocks} from '../../src/ops/ssd-scan/matrix-blocks.wgsl.js'
+import {type Area, BARRIER, type Blocks, type Factor, product, whole} from '../../src/ops/ssd-scan/blocks.js'
+import {matrixBlocks, wideMatrixBlocks} from '../../src/ops/ssd-scan/matrix-blocks.wgsl.js'
 import {plainBlocks} from '../../src/ops/ssd-scan/plain-blocks.wgsl.js'
 import {difference, F32} from '../support/close.js'
 import {useBackend} from '../support/device.js'
@@ -12,13 +12,14 @@ import {describeGpu, useGpu} from '../support/gpu.js'
 import {type Named, normals, toTensor} from '../support/values.js'
 import {imitated} from './imitated-units.js'
 
-const AREA: Area = {columns: 64, rows: 32}
-const SQUARE: Area = {columns: 32, rows: 32}
-const TERMS = 32
+const COLUMNS = 64
 
-const factor = (name: string, along: boolean, extent: number): Factor => ({
+/** Rows of the first factor, and terms: as few as the blocks allow. */
+const rowsOf = (blocks: Blocks): number => (blocks === wideMatrixBlocks ? 64 : 32)
+
+const factor = (name: string, lineLength: number, along: boolean): Factor => ({
   along,
-  quad: (line, at) => `${name}[(${line} * ${along ? TERMS : extent}u + ${at}) / 4u]`,
+  quad: (line, at) => `${name}[(${line} * ${lineLength}u + ${at}) / 4u]`,
 })
 
 /**
@@ -26,8 +27,11 @@ const factor = (name: string, along: boolean, extent: number): Factor => ({
  * product kept, whose diagonal is shown.
  */
 function codeOf(blocks: Blocks, leftAlong: boolean, rightAlong: boolean): string {
-  const left = factor('left', leftAlong, AREA.rows)
-  const right = factor('right', rightAlong, AREA.columns)
+  const rows = rowsOf(blocks)
+  const area: Area = {columns: COLUMNS, rows}
+  const square: Area = {columns: rows, rows}
+  const left = factor('left', rows, leftAlong)
+  const right = factor('right', rightAlong ? rows : COLUMNS, rightAlong)
   return imitated(`${blocks.enables}
 ${parameters(['length'])}
 @group(0) @binding(0) var<storage, read> left: array<vec4<f32>>;
@@ -35,36 +39,36 @@ ${parameters(['length'])}
 @group(0) @binding(2) var<storage, read_write> once: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> twice: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> diagonal: array<f32>;
-${blocks.declare([AREA, SQUARE], SQUARE)}
+${blocks.declare([area, square], square)}
 @compute @workgroup_size(${blocks.invocations})
 fn main(@builtin(local_invocation_index) thread: u32) {
   ${blocks.constants}
   for (var round = 0u; round < 2u * params.length; round++) {
-    ${product(blocks, 'sum', AREA, {left, right, terms: TERMS})}
-    ${blocks.each(AREA, (slot) => `once[(row * ${AREA.columns}u + column) / 4u] = sum_${slot};`)}
+    ${whole(product(blocks, 'sum', area, {left, right, terms: rows}))}
+    ${blocks.each(area, (slot) => `once[(row * ${COLUMNS}u + column) / 4u] = sum_${slot};`)}
   }
-  ${product(blocks, 'own', SQUARE, {left, right: left, terms: TERMS})}
+  ${whole(product(blocks, 'own', square, {left, right: left, terms: rows}))}
   ${BARRIER}
-  ${blocks.each(SQUARE, (slot) => blocks.show(slot, `own_${slot}`, SQUARE))}
+  ${blocks.each(square, (slot) => blocks.show(slot, `own_${slot}`, square))}
   ${BARRIER}
-  if (thread < ${SQUARE.rows}u) { diagonal[thread] = ${blocks.shown('thread', 'thread', SQUARE)}; }
-  ${blocks.keep('own', SQUARE)}
-  ${product(blocks, 'more', AREA, {left: 'kept', right, terms: TERMS})}
-  ${blocks.each(AREA, (slot) => `twice[(row * ${AREA.columns}u + column) / 4u] = more_${slot};`)}
+  if (thread < ${rows}u) { diagonal[thread] = ${blocks.shown('thread', 'thread', square)}; }
+  ${blocks.keep('own', square)}
+  ${whole(product(blocks, 'more', area, {left: 'kept', right, terms: rows}))}
+  ${blocks.each(area, (slot) => `twice[(row * ${COLUMNS}u + column) / 4u] = more_${slot};`)}
 }`)
 }
 
-/** Small whole numbers, which f16 holds exactly, and so do their products: sums of 32 stay below 2¹¹. */
-function factors(leftAlong: boolean, rightAlong: boolean): Named {
+/** Small whole numbers, which f16 holds exactly, and so do their products: sums of 64 stay below 2¹¹. */
+function factors(rows: number, leftAlong: boolean, rightAlong: boolean): Named {
   const small = (name: string, along: boolean, extent: number): Named[string] => {
-    const {data, shape} = normals(name)(along ? [extent, TERMS] : [TERMS, extent])
+    const {data, shape} = normals(name)(along ? [extent, rows] : [rows, extent])
     return {data: Float32Array.from(data, (value) => Math.max(-3, Math.min(3, Math.round(value)))), shape}
   }
-  return {left: small('left', leftAlong, AREA.rows), right: small('right', rightAlong, AREA.columns)}
+  return {left: small('left', leftAlong, rows), right: small('right', rightAlong, COLUMNS)}
 }
 
 describeGpu('products of blocks', () => {
-  const cases = [plainBlocks, matrixBlocks].flatMap((blocks) =>
+  const cases = [plainBlocks, matrixBlocks, wideMatrixBlocks].flatMap((blocks) =>
     [
       [true, true],
       [true, false],
@@ -74,7 +78,8 @@ describeGpu('products of blocks', () => {
   )
 
   test.each(cases)('are right on $name, along the terms: $left and $right', async ({blocks, left, right}) => {
-    const given = factors(left, right)
+    const rows = rowsOf(blocks)
+    const given = factors(rows, left, right)
     await useBackend('cpu')
     const expected = tf.tidy(() => {
       const [a, b] = [toTensor(given.left), toTensor(given.right)]
@@ -89,9 +94,9 @@ describeGpu('products of blocks', () => {
         grid: [1, 1, 1],
         inputs,
         outputs: [
-          {format: 'f32', shape: [AREA.rows, AREA.columns]},
-          {format: 'f32', shape: [AREA.rows, AREA.columns]},
-          {format: 'f32', shape: [SQUARE.rows]},
+          {format: 'f32', shape: [rows, COLUMNS]},
+          {format: 'f32', shape: [rows, COLUMNS]},
+          {format: 'f32', shape: [rows]},
         ],
         shader: {
           code: () => codeOf(blocks, left, right),
@@ -105,12 +110,15 @@ describeGpu('products of blocks', () => {
     tf.dispose([...inputs, ...outputs])
     expect(difference(results[0], expected[0], F32)).toBeNull()
     expect(difference(results[1], expected[1], F32)).toBeNull()
-    const squares = Array.from({length: SQUARE.rows}, (_, row) => sumOfSquares(given.left, row, left))
+    const squares = Array.from({length: rows}, (_, row) => sumOfSquares(given.left, row, left))
     expect(difference(results[2], squares, F32)).toBeNull()
   })
 })
 
 function sumOfSquares({data, shape}: Named[string], row: number, along: boolean): number {
   const at = (term: number): number => (along ? row * shape[1] + term : term * shape[1] + row)
-  return Array.from({length: TERMS}, (_, term) => data[at(term)] ** 2).reduce((sum, square) => sum + square, 0)
+  return Array.from({length: along ? shape[1] : shape[0]}, (_, term) => data[at(term)] ** 2).reduce(
+    (sum, square) => sum + square,
+    0,
+  )
 }

@@ -2,7 +2,7 @@
 import {ssdChunkGradientsShader, type SsdWanted} from '../../src/ops/ssd-scan/ssd-chunk-gradients.wgsl.js'
 import {ssdMatrixGradientShader, type SsdMatrixForm} from '../../src/ops/ssd-scan/ssd-matrix-gradients.wgsl.js'
 import {ssdOutputsShader} from '../../src/ops/ssd-scan/ssd-outputs.wgsl.js'
-import {type SsdForm} from '../../src/ops/ssd-scan/ssd-plan.js'
+import {planSsd, type SsdForm} from '../../src/ops/ssd-scan/ssd-plan.js'
 import {ssdRecurrentShader} from '../../src/ops/ssd-scan/ssd-recurrent.wgsl.js'
 import {type SsdGradientForm, ssdStateGradientsShader} from '../../src/ops/ssd-scan/ssd-state-gradients.wgsl.js'
 import {ssdStatesShader} from '../../src/ops/ssd-scan/ssd-states.wgsl.js'
@@ -21,6 +21,7 @@ const SIZES = [
 const FORMS: readonly SsdGradientForm[] = SIZES.flatMap((sizes) =>
   pairwise({
     dLast: [null, 'f32'],
+    eights: sizes.size % 8 === 0 && sizes.states % 8 === 0 ? [true, false] : [false],
     format: formatsOf(sizes.size),
     h0: [null, 'f32'],
     limits: [
@@ -28,7 +29,7 @@ const FORMS: readonly SsdGradientForm[] = SIZES.flatMap((sizes) =>
       {high: 0.1, low: 0.001},
     ],
     matrices: formatsOf(sizes.states),
-  }).map(({dLast, format, h0, limits, matrices}) => ({
+  }).map(({dLast, eights, format, h0, limits, matrices}) => ({
     ...sizes,
     ...limits,
     b: matrices,
@@ -36,26 +37,29 @@ const FORMS: readonly SsdGradientForm[] = SIZES.flatMap((sizes) =>
     dLast,
     delta: matrices,
     dy: format,
+    eights,
     h0,
     stored: format,
     x: format,
   })),
 )
 
-const forwardForms: readonly SsdForm[] = FORMS
+/** Eights are read only where blocks have them side by side. */
+const formsFor = (facts: DeviceFacts): SsdGradientForm[] =>
+  FORMS.filter((form) => !form.eights || planSsd(form, facts).blocks.eachPair !== null)
 
 /** Devices with much and little workgroup memory, and with matrix units; the code depends on nothing else. */
 const BLOCK_DEVICES = ['no subgroups', 'subgroups of 32', 'matrix units']
 
 export const SSD_SHADERS: readonly Entry[] = [
   ...[ssdStatesShader, ssdOutputsShader, ssdRecurrentShader].map((shader) =>
-    fitted(shader, (facts) => forwardForms.map((form) => [form, facts]), BLOCK_DEVICES),
+    fitted(shader, (facts) => formsFor(facts).map((form): [SsdForm, DeviceFacts] => [form, facts]), BLOCK_DEVICES),
   ),
-  fitted(ssdStateGradientsShader, (facts) => FORMS.map((form) => [form, facts]), BLOCK_DEVICES),
+  fitted(ssdStateGradientsShader, (facts) => formsFor(facts).map((form) => [form, facts]), BLOCK_DEVICES),
   fitted(
     ssdChunkGradientsShader,
     (facts) =>
-      FORMS.flatMap((form) =>
+      formsFor(facts).flatMap((form) =>
         (['inputs', 'parameters'] as const).map((wanted): [SsdGradientForm, SsdWanted, DeviceFacts] => [
           form,
           wanted,
@@ -67,7 +71,7 @@ export const SSD_SHADERS: readonly Entry[] = [
   fitted(
     ssdMatrixGradientShader,
     (facts) =>
-      FORMS.flatMap((form) =>
+      formsFor(facts).flatMap((form) =>
         (['b', 'c'] as const).map((of): [SsdMatrixForm, DeviceFacts] => [
           {...form, of, output: form.states % 8 === 0 ? form.stored : 'f32'},
           facts,

@@ -160,7 +160,7 @@ function transposeOf({data, shape: [rows, columns]}: Values): Values {
 
 export const headLoss: Subject = {
   call: (tensors) => ({loss: linearCrossEntropy({weightTransposed: null, ...tensors} as unknown as HeadLossInputs)}),
-  differentiable: ['hidden', 'weight'],
+  differentiable: ['hidden', 'weight', 'inner', 'up'],
   exact: headLossF64,
   meaning: (tensors) => ({loss: linearCrossEntropyReference(tensors as unknown as HeadLossInputs)}),
   name: 'linear cross-entropy',
@@ -170,12 +170,15 @@ export interface HeadLossSizes {
   readonly rows: number
   readonly inner: number
   readonly vocabulary: number
+  /** R of an update; absent: none */
+  readonly rank?: number
   /** Every one of so many rows is not supervised; absent: all are supervised. */
   readonly ignoredEvery?: number
   readonly transposed?: boolean
 }
 
-export function headLossInputs({ignoredEvery, inner, rows, transposed = false, vocabulary}: HeadLossSizes): Named {
+export function headLossInputs(sizes: HeadLossSizes): Named {
+  const {ignoredEvery, inner, rank = 0, rows, transposed = false, vocabulary} = sizes
   const normal = normals(`head ${rows} ${inner} ${vocabulary}`)
   const weight = normal([vocabulary, inner])
   const labels = Int32Array.from({length: rows}, (_, row) =>
@@ -186,6 +189,7 @@ export function headLossInputs({ignoredEvery, inner, rows, transposed = false, v
     labels: {data: labels, shape: [rows]},
     weight,
     ...(transposed && {weightTransposed: transposeOf(weight)}),
+    ...(rank > 0 && {inner: normal([rows, rank]), up: normal([vocabulary, rank])}),
   }
 }
 

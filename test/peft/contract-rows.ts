@@ -2,7 +2,7 @@
 import {type Mamba1Config, type MambaConfig} from '../../src/model/config.js'
 import {type AdapterSettings} from '../../src/peft/registry.js'
 import {mamba1Of} from '../support/architectures.js'
-import {lora, STATE} from '../support/random-adapter.js'
+import {lora, moreStates, STATE, stateOffset} from '../support/random-adapter.js'
 
 export interface ContractRow<Config extends MambaConfig = MambaConfig> {
   readonly name: string
@@ -10,6 +10,12 @@ export interface ContractRow<Config extends MambaConfig = MambaConfig> {
   /** Trained numbers in all. */
   readonly count: (config: Config) => number
   readonly merges: 'all' | 'partly' | 'not at all'
+  /** Golden models that the method is not defined for */
+  readonly refusedBy?: readonly string[]
+  /** What stays an adapter of a partly merged model; a first state if left out */
+  readonly left?: readonly string[]
+  /** How large random values have to be for their effect to be seen; 0.1 if left out */
+  readonly size?: number
 }
 
 const rows: readonly ContractRow<Mamba1Config>[] = [
@@ -73,6 +79,56 @@ const rows: readonly ContractRow<Mamba1Config>[] = [
     settings: [{...STATE, rank: 2}],
     count: ({convWidth: k, inner: e, layers, states: n}) => layers * (2 * (e + n) + e * (k - 1)),
     merges: 'not at all',
+  },
+  {
+    name: 'initial-state with a scale',
+    settings: [{...STATE, scale: 0.65}],
+    count: ({convWidth: k, inner: e, layers, states: n}) => layers * e * (n + k - 1),
+    merges: 'not at all',
+  },
+  {
+    name: 'additional-scan',
+    settings: [moreStates({states: 6})],
+    count: ({inner: e, layers}) => layers * 3 * 6 * e,
+    merges: 'all',
+    refusedBy: ['falcon-mamba'],
+  },
+  {
+    name: 'additional-scan twice, with a constant A and the last one, and lora between',
+    settings: [
+      moreStates({first_a: 'last', states: 2}),
+      lora({targets: ['x_proj.B', 'x_proj.C', 'in_proj']}),
+      moreStates({first_a: 's4d', states: 1}),
+    ],
+    count: ({hidden: d, inner: e, layers, states: n}) => layers * (3 * 3 * e + 3 * (2 * (n + e) + 2 * e + d)),
+    merges: 'all',
+    refusedBy: ['falcon-mamba'],
+  },
+  {
+    name: 'state-offset h',
+    settings: [stateOffset({form: 'h'})],
+    count: ({inner: e, layers, states: n}) => layers * e * n,
+    merges: 'not at all',
+  },
+  {
+    name: 'state-offset h of low rank',
+    settings: [stateOffset({form: 'h', rank: 2})],
+    count: ({inner: e, layers, states: n}) => layers * 2 * (e + n),
+    merges: 'not at all',
+  },
+  {
+    name: 'state-offset y',
+    settings: [stateOffset({form: 'y'})],
+    count: ({inner: e, layers}) => layers * e,
+    merges: 'not at all',
+  },
+  {
+    name: 'every method on the state, and lora',
+    settings: [stateOffset({form: 'y'}), moreStates({first_a: 2, states: 3}), lora({targets: ['x_proj']})],
+    count: ({inner: e, layers, states: n, timeStepRank: r}) => layers * (e + 3 * 3 * e + 3 * (r + 2 * n + e)),
+    left: ['state-offset'],
+    merges: 'partly',
+    refusedBy: ['falcon-mamba'],
   },
   {
     name: 'all together',

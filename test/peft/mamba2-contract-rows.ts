@@ -1,7 +1,7 @@
 /** The rows of the adapter contract for Mamba-2: as contract-rows.ts, for its sites and the shape of its state. */
 import {type Mamba2Config} from '../../src/model/mamba2-config.js'
 import {mamba2Of} from '../support/architectures.js'
-import {lora, STATE} from '../support/random-adapter.js'
+import {lora, moreStates, STATE, stateOffset} from '../support/random-adapter.js'
 import {type ContractRow} from './contract-rows.js'
 
 /** Rows of in_proj, and channels of the convolution. */
@@ -42,6 +42,48 @@ const rows: readonly ContractRow<Mamba2Config>[] = [
     settings: [{...STATE, conv: false, rank: 2}],
     count: ({headSize: p, heads: h, layers, states: n}) => layers * h * 2 * (p + n),
     merges: 'not at all',
+  },
+  {
+    name: 'additional-scan',
+    settings: [moreStates({states: 6})],
+    count: ({convWidth: k, groups: g, hidden: d, layers}) => layers * (2 * g * 6 * d + 2 * g * 6 * (k + 1)),
+    merges: 'all',
+    size: 0.5,
+  },
+  {
+    name: 'additional-scan twice, with lora between',
+    settings: [moreStates({states: 2}), lora({targets: ['in_proj', 'conv1d']}), moreStates({states: 1})],
+    count: (config) => {
+      const {convWidth: k, groups: g, hidden: d, layers} = config
+      return layers * (2 * g * 3 * (d + k + 1) + 3 * (projected(config) + d + (convolved(config) + k)))
+    },
+    merges: 'all',
+  },
+  {
+    name: 'state-offset h',
+    settings: [stateOffset({form: 'h'})],
+    count: ({headSize: p, heads: h, layers, states: n}) => layers * h * p * n,
+    merges: 'not at all',
+  },
+  {
+    name: 'state-offset h of low rank',
+    settings: [stateOffset({form: 'h', rank: 2})],
+    count: ({headSize: p, heads: h, layers, states: n}) => layers * h * 2 * (p + n),
+    merges: 'not at all',
+  },
+  {
+    name: 'state-offset y',
+    settings: [stateOffset({form: 'y'})],
+    count: ({inner: e, layers}) => layers * e,
+    merges: 'not at all',
+  },
+  {
+    name: 'every method on the state, and lora',
+    settings: [stateOffset({form: 'y'}), moreStates({states: 3}), lora({targets: ['in_proj.C']})],
+    count: ({convWidth: k, groups: g, hidden: d, inner: e, layers, states: n}) =>
+      layers * (e + 2 * g * 3 * (d + k + 1) + 3 * (g * n + d)),
+    left: ['state-offset'],
+    merges: 'partly',
   },
   {
     name: 'all together',

@@ -25,10 +25,11 @@ const layers = (which: readonly number[], ...sites: string[]): string[] =>
   which.flatMap((layer) => sites.map((site) => `layers.${layer}.mixer.${site}`))
 
 describe('adaptable sites', () => {
-  test('are the projections, their slices and the convolution of every layer', () => {
+  test('are the projections, their slices and the convolution of every layer, and the two tables', () => {
     const names = adaptableSites(config).map(({name}) => name)
     const slices = ['in_proj', 'in_proj.x', 'in_proj.z', 'x_proj', 'x_proj.dt', 'x_proj.B', 'x_proj.C']
-    expect(names).toEqual(everyLayer(...slices, 'dt_proj', 'out_proj', 'conv1d'))
+    const tables = ['embeddings', 'embeddings.input', 'lm_head']
+    expect(names).toEqual([...everyLayer(...slices, 'dt_proj', 'out_proj', 'conv1d'), ...tables])
   })
 
   test.each([
@@ -118,7 +119,7 @@ describe('targets that match nothing', () => {
     ['q_proj', 'Did you mean'],
     [
       'attention',
-      'Targets of this model: in_proj, in_proj.x, in_proj.z, x_proj, x_proj.dt, x_proj.B, x_proj.C, dt_proj, out_proj, conv1d.',
+      'Targets of this model: in_proj, in_proj.x, in_proj.z, x_proj, x_proj.dt, x_proj.B, x_proj.C, dt_proj, out_proj, conv1d, embeddings, embeddings.input, lm_head.',
     ],
   ])('%s: %s', (pattern, advice) => {
     const {faults, hint} = refusal(pattern)

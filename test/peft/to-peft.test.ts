@@ -42,6 +42,8 @@ const CASES: readonly (readonly [string, readonly AdapterSettings[]])[] = [
       lora({rank: 2, targets: ['x_proj']}),
     ],
   ],
+  ['LoRA on the head', [lora({targets: ['lm_head', 'in_proj']})]],
+  ['LoRA on the embedding as input', [lora({targets: ['embeddings.input']}), lora({rank: 5, targets: ['lm_head']})]],
   ['LoRA in one layer', [lora({targets: ['layers.1.mixer.in_proj']}), lora({targets: ['layers.0.mixer.x_proj.C']})]],
 ]
 

@@ -64,9 +64,12 @@ describe('a wrong value', () => {
   test.each([
     [
       '{method: loar}',
-      '4:14  adapters.0.method: expected one of lora, initial-state, got the text "loar". Did you mean lora?',
+      '4:14  adapters.0.method: expected one of lora, initial-state, additional-scan, state-offset, got the text "loar". Did you mean lora?',
     ],
-    ['{targets: [a]}', '4:5  adapters.0.method: required but missing; expected one of lora, initial-state'],
+    [
+      '{targets: [a]}',
+      '4:5  adapters.0.method: required but missing; expected one of lora, initial-state, additional-scan, state-offset',
+    ],
     ['{method: lora, targets: []}', '4:29  adapters.0.targets: expected at least 1 entry, got an empty list'],
     [
       '',

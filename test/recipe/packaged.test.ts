@@ -11,11 +11,13 @@ const root = resolve(packagedRecipes, '..')
 
 test('the packaged recipes are listed by name, each with a title of its own', () => {
   expect(recipes.map(({name}) => name)).toEqual([
+    'additional-scan',
     'definitions-lora',
     'lora-all-projections',
     'mamba2-definitions',
     'quickstart',
     'ssm-only',
+    'state-offset',
     'text-kjv',
   ])
   expect(new Set(recipes.map(({title}) => title).filter((title) => title.length > 20)).size).toBe(recipes.length)

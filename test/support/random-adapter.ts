@@ -5,11 +5,13 @@ import {RandomStream} from '../../src/data/random.js'
 import {type MambaConfig} from '../../src/model/config.js'
 import {configOf} from '../../src/model/model-files.js'
 import {parameterSpecs} from '../../src/peft/adapter-set.js'
+import {type AdditionalScanSettings} from '../../src/peft/additional-scan-settings.js'
 import {type LoraSettings} from '../../src/peft/lora-settings.js'
 import {type AdapterSettings} from '../../src/peft/method-settings.js'
 import {type ParameterValues} from '../../src/peft/method.js'
 import {type SavedAdapter} from '../../src/peft/saved-adapter.js'
 import {adaptableSites} from '../../src/peft/sites-of.js'
+import {type StateOffsetSettings} from '../../src/peft/state-offset-settings.js'
 import {goldenPath} from './golden.js'
 
 export const lora = (settings: Partial<LoraSettings> & Pick<LoraSettings, 'targets'>): LoraSettings => ({
@@ -22,6 +24,19 @@ export const lora = (settings: Partial<LoraSettings> & Pick<LoraSettings, 'targe
 })
 
 export const STATE = {conv: true, method: 'initial-state', scan: true} as const
+
+export const moreStates = (settings: Partial<AdditionalScanSettings>): AdditionalScanSettings => ({
+  first_a: 'first',
+  method: 'additional-scan',
+  states: 2,
+  ...settings,
+})
+
+export const stateOffset = (settings: Partial<StateOffsetSettings>): StateOffsetSettings => ({
+  form: 'h',
+  method: 'state-offset',
+  ...settings,
+})
 
 export interface AdapterParts {
   readonly settings: readonly AdapterSettings[]

@@ -35,7 +35,7 @@ const close = (actual: number, expected: number): string | null => difference([a
 /** Summed losses of each batch of an epoch, with the state carried or, if not, zeros before every piece. */
 async function lossesOf(trainee: Trainee, isCarried = true): Promise<number[]> {
   const {at, batches, rows} = carriedRows(EXAMPLES, {length: LENGTH, rows: 3, seed: 1, shuffle: true})
-  const state = CarriedState.create(trainee.model.config, rows, null)
+  const state = CarriedState.create(trainee.model.config.layers, rows, null)
   const losses: number[] = []
   for (let index = 0; index < batches; index++) {
     const batch = collateCarried(at(0, index))
@@ -83,16 +83,18 @@ describe.each(CASES)('a carried state on %s, %s', (backend, name) => {
 
   test('gives the learned first state a gradient only where a document begins', async () => {
     const largest = async (from: number): Promise<number> => {
-      const pieces = [5, 0].map((index) => ({example: EXAMPLES[index], from, to: from + LENGTH}))
-      const state = CarriedState.create(model.config, 2, null)
-      const batch = collateCarried(pieces)
-      const {dispose, gradients, state: after} = lossAndGradients({adapters, model}, batch, {state: state.current})
+      const at = (start: number): ReturnType<typeof collateCarried> =>
+        collateCarried([5, 0].map((index) => ({example: EXAMPLES[index], from: start, to: start + LENGTH})))
+      const before = lossAndGradients({adapters, model}, at(0), {state: null})
+      before.dispose()
+      const options = {state: from === 0 ? null : before.state}
+      const {dispose, gradients, state: after} = lossAndGradients({adapters, model}, at(from), options)
       const ofState = [...gradients].filter(([parameter]) => parameter.includes('initial_state'))
       const values = await Promise.all(ofState.map(([, gradient]) => gradient.data<'float32'>()))
       const most = values.map((numbers) => Math.max(...numbers.map((value) => Math.abs(value))))
       dispose()
       disposeState(after)
-      state.dispose()
+      disposeState(before.state)
       return Math.max(0, ...most)
     }
     expect(await largest(0)).toBeGreaterThan(0)

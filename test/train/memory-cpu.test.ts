@@ -4,10 +4,11 @@ import {collate} from '../../src/data/batches.js'
 import {openModelDirectory} from '../../src/checkpoint/model-directory.js'
 import {loadModel} from '../../src/model/load-model.js'
 import {AdapterSet} from '../../src/peft/adapter-set.js'
+import {type AdapterSettings} from '../../src/peft/registry.js'
 import {lossAndGradients} from '../../src/train/batch-loss.js'
 import {estimateMemory} from '../../src/train/memory-estimate.js'
 import {useBackend} from '../support/device.js'
-import {lora} from '../support/random-adapter.js'
+import {lora, moreStates, stateOffset} from '../support/random-adapter.js'
 import {unevenRows} from '../support/uneven-rows.js'
 
 /** Bytes of the arrays that TensorFlow.js's WebAssembly backend holds, and the most of them so far. */
@@ -45,22 +46,37 @@ describe('the estimate of a training step on the processor', () => {
     ['tiny-mamba2', 4, 64, ['in_proj'], 'block'],
     ['tiny-mamba2', 2, 160, ['out_proj'], 'none'],
     ['tiny-mamba2', 8, 32, ['in_proj.x', 'in_proj.B', 'conv1d'], 'none'],
-  ] as const)(
-    'is within 10 %% of the heap: %s, %i × %i, %j, %s',
-    async (name, rows, length, targets, checkpointing) => {
-      await useBackend('wasm')
-      const heap = new Heap(tf.backend())
-      const model = await loadModel(await openModelDirectory(`models/${name}`))
-      const settings = [lora({targets: [...targets]})]
-      const adapters = AdapterSet.create(settings, model.config, 1)
-      const batch = collate(unevenRows(Array.from({length: rows}, () => length)))
-      const shape = {adapters: settings, checkpointing, config: model.config, device: 'cpu', length, rows} as const
-      lossAndGradients({adapters, model}, batch, {recompute: checkpointing === 'block'}).dispose()
-      const {optimizer, total} = await estimateMemory({...shape, precision: 'f32'})
-      // The optimizer of the processor keeps its numbers outside this heap.
-      expect(Math.abs((total - optimizer) / heap.most - 1)).toBeLessThan(0.1)
-      adapters.dispose()
-      model.weights.dispose()
-    },
+  ] as const)('is within 10 %% of the heap: %s, %i × %i, %j, %s', (name, rows, length, targets, checkpointing) =>
+    expectWithin(name, rows, length, [lora({targets: [...targets]})], checkpointing),
+  )
+
+  test.each<[string, AdapterSettings[], 'block' | 'none']>([
+    ['tiny-mamba', [moreStates({states: 16})], 'none'],
+    ['tiny-mamba', [stateOffset({form: 'h'}), stateOffset({form: 'y'})], 'none'],
+    ['tiny-mamba', [stateOffset({form: 'h'}), moreStates({states: 8})], 'block'],
+    ['tiny-mamba2', [moreStates({states: 64}), stateOffset({form: 'h'})], 'none'],
+  ])('is within 10 %% of the heap: %s, %j, %s', (name, settings, checkpointing) =>
+    expectWithin(name, 4, 64, settings, checkpointing),
   )
 })
+
+async function expectWithin(
+  name: string,
+  rows: number,
+  length: number,
+  settings: readonly AdapterSettings[],
+  checkpointing: 'block' | 'none',
+): Promise<void> {
+  await useBackend('wasm')
+  const heap = new Heap(tf.backend())
+  const model = await loadModel(await openModelDirectory(`models/${name}`))
+  const adapters = AdapterSet.create(settings, model.config, 1)
+  const batch = collate(unevenRows(Array.from({length: rows}, () => length)))
+  const shape = {adapters: settings, checkpointing, config: model.config, device: 'cpu', length, rows} as const
+  lossAndGradients({adapters, model}, batch, {recompute: checkpointing === 'block'}).dispose()
+  const {optimizer, total} = await estimateMemory({...shape, precision: 'f32'})
+  // The optimizer of the processor keeps its numbers outside this heap.
+  expect(Math.abs((total - optimizer) / heap.most - 1)).toBeLessThan(0.1)
+  adapters.dispose()
+  model.weights.dispose()
+}

@@ -45,7 +45,7 @@ function backward(dy: tf.Tensor, inputs: Inputs, epsilon: number, host: ShaderHo
       floats: [epsilon],
       grid: flatGrid(rows),
       inputs: [x, z, weight, dy],
-      outputs: [change, change],
+      outputs: [change, {...change, beside: inputs.z}],
       shader: gatedNormBackwardShader({...form, dy: host.formatOf(dy), stored}),
       whole,
     }),

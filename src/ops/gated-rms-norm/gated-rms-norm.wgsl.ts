@@ -61,7 +61,7 @@ export function gatedNormForwardShader({columns, x, z}: GatedNormForm, y: Format
   }
 }
 
-/** x, z, weight, dY (rows, E) → dX (rows, E), dZ (rows, E) */
+/** x, z, weight, dY (rows, E) → dX (rows, E), dZ (rows, E) in rows as z's */
 export function gatedNormBackwardShader({columns, dy, stored, x, z}: GatedNormGradientForm): Shader {
   const declared = [
     input('x', x),
@@ -76,7 +76,7 @@ export function gatedNormBackwardShader({columns, dy, stored, x, z}: GatedNormGr
   const write = (i: number): string => /* wgsl */ `let s = sigmoid(z${i});
     let d = inverse * (g${i} - v${i} * mean);
     store_d_x(start + c, d * z${i} * s);
-    store_d_z(start + c, d * x${i} * s * (1.0 + z${i} * (1.0 - s)));`
+    store_d_z(z_start + c, d * x${i} * s * (1.0 + z${i} * (1.0 - s)));`
   const body = (): string => /* wgsl */ `${OWN_ROW}
   ${STARTS}
   ${held(columns, 'x', 'z', 'g', 'v')}

@@ -21,6 +21,7 @@ const F16_SCALE = 2 ** 10
 
 interface Piece {
   readonly hidden: tf.Tensor // (m, d)
+  readonly inner: tf.Tensor | null // (m, R), of an update
   readonly logits: tf.Tensor // (m, V)
   /** Labels of all supervised rows; the piece's begin at `from`. */
   readonly targets: tf.Tensor
@@ -41,7 +42,7 @@ function pieceStarts(host: ShaderHost, count: number, vocabulary: number): {star
 /** Calls `visit` for each piece; of what lives on the device meanwhile, only its result stays. */
 function forEachPiece<Result extends tf.TensorContainer>(
   host: ShaderHost,
-  {hidden, weight}: Inputs,
+  {hidden, inner, up, weight}: Inputs,
   {positions, targets}: SupervisedRows,
   visit: (piece: Piece) => Result,
 ): Result[] {
@@ -52,8 +53,13 @@ function forEachPiece<Result extends tf.TensorContainer>(
   return starts.map((from) =>
     tf.tidy(() => {
       const count = Math.min(rows, positions.length - from)
-      const part = only(gatherRowsOnGpu(host, {format, from, indices, rows: count, table: hidden})) // (m, d)
-      return visit({from, hidden: part, logits: only(logits(host, part, weight)), targets: labels})
+      const rowsOf = (table: tf.Tensor, stored: 'f16' | 'f32'): tf.Tensor =>
+        only(gatherRowsOnGpu(host, {format: stored, from, indices, rows: count, table}))
+      const part = rowsOf(hidden, format) // (m, d)
+      const innerPart = inner ? rowsOf(inner, 'f32') : null // (m, R)
+      const extension = innerPart ? {left: innerPart, right: up} : undefined
+      const own = only(logits(host, part, weight, extension)) // (m, V)
+      return visit({from, hidden: part, inner: innerPart, logits: own, targets: labels})
     }),
   )
 }
@@ -94,18 +100,19 @@ function addLosses(host: ShaderHost, before: tf.Tensor | null, losses: tf.Tensor
   return only(sum)
 }
 
-/** Rows of dHidden back at their positions, times dy; zeros elsewhere. */
+/** Rows of dHidden, or of dInner, back at their positions among the rows of `like`, times dy; zeros elsewhere. */
 function spread(
   host: ShaderHost,
   dy: tf.Tensor,
-  {hidden, labels, weight}: Inputs,
+  {labels, weight}: Inputs,
+  like: tf.Tensor,
   parts: readonly tf.Tensor[],
 ): tf.Tensor {
   const {positions, targets} = hostRows(labels)
-  const columns = hidden.shape[1] ?? 1
+  const columns = like.shape[1] ?? 1
   const indices = tf.tensor1d(positions, 'int32')
   const chosen = tf.tensor1d(targets, 'int32')
-  const {parts: zeros, whole} = host.allocateTogether([hidden.shape])
+  const {parts: zeros, whole} = host.allocateTogether([like.shape])
   const [out] = toTensors([...zeros, whole])
   for (const [index, from] of pieceStarts(host, positions.length, weight.shape[0]).starts.entries()) {
     const rows = parts[index].shape[0]
@@ -130,16 +137,37 @@ function weightGradient(host: ShaderHost, dy: tf.Tensor, inputs: Inputs): tf.Ten
     const [dLogits] = rowLosses(host, piece, format).dLogits
     return only(product(host, {format: 'f32', kind: 'TN', left: dLogits, right: piece.hidden})) // (V, d)
   })
-  if (parts.length === 0) return tf.zeros(weight.shape)
-  const sum = parts.reduce((total, part) => tf.add(total, part))
-  return tf.mul(sum, tf.mul(dy, 1 / scaleOf(format))) // (V, d)
+  return sumOf(parts, weight, tf.mul(dy, 1 / scaleOf(format))) // (V, d)
+}
+
+function sumOf(parts: readonly tf.Tensor[], like: tf.Tensor, factor: tf.Tensor): tf.Tensor {
+  if (parts.length === 0) return tf.zeros(like.shape)
+  return tf.mul(
+    parts.reduce((total, part) => tf.add(total, part)),
+    factor,
+  )
+}
+
+/** For dy = 1 and scaled: dHidden (m, d) of a piece, and with an update dInner (m, R) and dB (V, R). */
+function pieceGradients(host: ShaderHost, dLogits: tf.Tensor, {inner}: Piece, {up, weight}: Inputs): tf.Tensor[] {
+  const rowsTimes = (right: tf.Tensor): tf.Tensor =>
+    only(product(host, {format: 'f32', kind: 'NN', left: dLogits, right}))
+  const dHidden = rowsTimes(weight) // (m, d)
+  if (!inner) return [dHidden]
+  return [dHidden, rowsTimes(up), only(product(host, {format: 'f32', kind: 'TN', left: dLogits, right: inner}))]
 }
 
 export const linearCrossEntropyOnGpu: GpuDefinition = {
   gradient([dy], inputs, _settings, host, saved) {
     if (!dy) throw new Error('The loss is the only output, so it has a gradient.')
+    const {hidden, inner, weight} = inputs
+    const pieces = pieceStarts(host, hostRows(inputs.labels).positions.length, weight.shape[0]).starts.length
+    const part = (index: number): readonly tf.Tensor[] => saved.slice(index * pieces, (index + 1) * pieces)
+    const toTrue = 1 / scaleOf(storedFormat(host, weight.shape[0]))
     return {
-      hidden: () => tf.tidy(() => spread(host, dy, inputs, saved)), // (M, d)
+      hidden: () => tf.tidy(() => spread(host, dy, inputs, hidden, part(0))), // (M, d)
+      inner: () => tf.tidy(() => spread(host, dy, inputs, inner, part(1))), // (M, R)
+      up: () => tf.tidy(() => sumOf(part(2), inputs.up, tf.mul(dy, toTrue))), // (V, R)
       weight: () => tf.tidy(() => weightGradient(host, dy, inputs)), // (V, d)
     }
   },
@@ -150,11 +178,11 @@ export const linearCrossEntropyOnGpu: GpuDefinition = {
     const pieces = forEachPiece(host, inputs, hostRows(labels), (piece) => {
       const {dLogits, losses} = rowLosses(host, piece, format)
       sum = addLosses(host, sum, losses)
-      return {
-        dHidden: dLogits.map((left) => only(product(host, {format: 'f32', kind: 'NN', left, right: weight}))), // (m, d)
-        sum,
-      }
+      return {gradients: dLogits.flatMap((own) => pieceGradients(host, own, piece, inputs)), sum}
     })
-    return {outputs: [sum ?? tf.scalar(0)], saved: pieces.flatMap(({dHidden}) => dHidden)}
+    const kinds = [...(pieces.at(0)?.gradients.keys() ?? [])]
+    // All of dHidden, then all of dInner and of dB.
+    const saved = kinds.flatMap((kind) => pieces.map(({gradients}) => gradients[kind]))
+    return {outputs: [sum ?? tf.scalar(0)], saved}
   },
 }

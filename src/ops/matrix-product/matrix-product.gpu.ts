@@ -29,8 +29,13 @@ export function product(host: ShaderHost, spec: ProductSpec): tf.TensorInfo {
 }
 
 /** y = x Wᵀ in f32 whatever the operands' formats: logits of a head. */
-export function logits(host: ShaderHost, x: Factor, weight: tf.TensorInfo): tf.TensorInfo {
-  return product(host, {format: 'f32', kind: 'NT', left: x, right: weight}) // (…, V)
+export function logits(
+  host: ShaderHost,
+  x: Factor,
+  weight: tf.TensorInfo,
+  extension?: ProductSpec['extension'],
+): tf.TensorInfo {
+  return product(host, {extension, format: 'f32', kind: 'NT', left: x, right: weight}) // (…, V)
 }
 
 const tensorOf = (factor: Factor): tf.TensorInfo => ('strided' in factor ? factor.tensor : factor)

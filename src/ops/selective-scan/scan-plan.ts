@@ -8,6 +8,7 @@
  * Lane = channel lane · Q + state lane. Channel of the group = p · channel lanes + channel lane for the p-th of a lane.
  */
 import {type DeviceFacts} from '../../backend/gpu/shader.js'
+import {DeviceError} from '../../errors.js'
 
 /** States in a lane: one vec4. */
 export const STATES_PER_LANE = 4
@@ -90,7 +91,20 @@ function newPlan(direction: Direction, sizes: Sizes, facts: DeviceFacts, tuning?
     dividedBy(choice, direction, sizes, facts.subgroupSize),
     dividedBy(choice, direction, sizes, null),
   ])
-  return plans.find((plan) => memoryOf(direction, plan) <= facts.workgroupBytes) ?? plans[plans.length - 1]
+  const fits = (plan: ScanPlan): boolean =>
+    plan.lanes <= facts.workgroupInvocations && memoryOf(direction, plan) <= facts.workgroupBytes
+  const plan = plans.find(fits)
+  if (plan) return plan
+  const last = plans[plans.length - 1]
+  throw new DeviceError(`A scan of ${sizes.states} states a channel does not fit this GPU.`, {
+    faults: [
+      {
+        message: `takes workgroups of ${last.lanes} lanes with ${memoryOf(direction, last)} bytes; this GPU has ${facts.workgroupInvocations} lanes and ${facts.workgroupBytes} bytes`,
+        where: `selective scan, ${direction}`,
+      },
+    ],
+    hint: 'Use --device cpu, or add fewer states.',
+  })
 }
 
 function dividedBy(choice: ScanTuning, direction: Direction, sizes: Sizes, subgroupSize: number | null): ScanPlan {

@@ -60,11 +60,13 @@ interface HeadCase {
   readonly rows: number // M
   readonly hidden: number // d
   readonly vocabulary: number // V
+  /** R of an update */
+  readonly rank?: number
   readonly costly?: boolean
 }
 
 /** Every fifth row is not supervised. */
-function headLoss({hidden, costly = false, rows, vocabulary}: HeadCase): Subject {
+function headLoss({hidden, costly = false, rank = 0, rows, vocabulary}: HeadCase): Subject {
   return operation({
     call: (tensors) => ({
       loss: linearCrossEntropy({
@@ -72,6 +74,7 @@ function headLoss({hidden, costly = false, rows, vocabulary}: HeadCase): Subject
         labels: tensors.labels as tf.Tensor1D,
         weight: tensors.weight as tf.Tensor2D,
         weightTransposed: null,
+        ...(tensors.inner && {inner: tensors.inner as tf.Tensor2D, up: tensors.up as tf.Tensor2D}),
       }),
     }),
     inputs() {
@@ -80,13 +83,14 @@ function headLoss({hidden, costly = false, rows, vocabulary}: HeadCase): Subject
         hidden: normal([rows, hidden]),
         labels: whole([rows], (row) => (row % 5 === 0 ? -100 : (row * 7919) % vocabulary)),
         weight: normal([vocabulary, hidden], 0, hidden ** -0.5),
+        ...(rank > 0 && {inner: normal([rows, rank]), up: normal([vocabulary, rank], 0, rank ** -0.5)}),
       }
     },
     kernel: 'linear cross-entropy',
     costly,
-    sizes: `M ${rows}, d ${hidden}, V ${vocabulary}`,
+    sizes: `M ${rows}, d ${hidden}, V ${vocabulary}${rank > 0 ? `, R ${rank}` : ''}`,
     stored: ['hidden', 'weight'],
-    trained: ['hidden', 'weight'],
+    trained: rank > 0 ? ['hidden', 'weight', 'inner', 'up'] : ['hidden', 'weight'],
   })
 }
 
@@ -126,6 +130,7 @@ export const productSubjects: readonly Subject[] = [
   linear({bias: true, inner: 256, costly: true, outer: 2048, rank: 16, rows: 2176}),
   linear({bias: true, inner: 2048, costly: true, outer: 256, rank: 16, rows: 2176}),
   headLoss({hidden: 64, rows: 160, vocabulary: 600}),
+  headLoss({hidden: 64, rank: 8, rows: 90, vocabulary: 600}),
   headLoss({costly: true, hidden: 13, rows: 21, vocabulary: 97}),
   headLoss({hidden: 64, costly: true, rows: 2600, vocabulary: 50_280}),
   lookUp(300, 97, 64),

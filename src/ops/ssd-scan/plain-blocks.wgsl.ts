@@ -6,7 +6,7 @@
  * Smaller results leave some of them idle. Stages take 8 KiB, what is kept 16 KiB where chunks have 64 steps (4 KiB where
  * they have 32).
  */
-import {type Area, BARRIER, type Blocks, type Factor} from './blocks.js'
+import {type Area, BARRIER, type Blocks, type Factor, type Factors, type Steps} from './blocks.js'
 
 const INVOCATIONS = 256
 /** Terms that are staged at once */
@@ -38,7 +38,8 @@ function guarded(area: Area, code: string): string {
 }
 
 /** Terms outermost, in fours of rows or columns; a factor that lies along its terms is turned over in blocks of 4 × 4. */
-function stage(side: 'left' | 'right', extent: number, {along, quad}: Factor): string {
+function stage(side: 'left' | 'right', extent: number, {along, quad: read, scale}: Factor): string {
+  const quad = (line: string, at: string): string => (scale ? `${scale(line)} * ${read(line, at)}` : read(line, at))
   const lines = (along ? extent : DEPTH) / (along ? 4 : 1)
   const perLine = (along ? DEPTH : extent) / 4
   const copy = `${side}_stage[line * ${extent / 4}u + at / 4u] = ${quad('(k + line)', 'at')};`
@@ -53,7 +54,8 @@ function stage(side: 'left' | 'right', extent: number, {along, quad}: Factor): s
   }`
 }
 
-function multiply(result: string, area: Area, terms: number, left: Factor | 'kept', right: Factor): string {
+/** Nothing is asked for early: registers are for the result. */
+function multiply(_id: string, result: string, area: Area, {left, right, terms}: Factors): Steps {
   const {across, quads} = cutOf(area)
   const kept = left === 'kept'
   const four = `thread / ${across}u`
@@ -63,13 +65,14 @@ function multiply(result: string, area: Area, terms: number, left: Factor | 'kep
   )
   const sums = slotsOf(area).map((slot) => `${result}_${slot} += a[${Math.floor(slot / quads)}] * b_${slot % quads};`)
   const term = [`let a = ${a};`, ...rights, ...sums].join('\n')
-  return `for (var k = 0u; k < ${terms}u; k += ${DEPTH}u) {
+  const all = `for (var k = 0u; k < ${terms}u; k += ${DEPTH}u) {
     ${BARRIER}
     ${kept ? '' : stage('left', area.rows, left)}
     ${stage('right', area.columns, right)}
     ${BARRIER}
     ${guarded(area, `for (var term = 0u; term < depth; term++) { ${term} }`)}
   }`
+  return {load: '', rest: (meanwhile) => `${all}\n${meanwhile}`}
 }
 
 const slotsOf = (area: Area): number[] => range(ROWS * cutOf(area).quads)
@@ -112,6 +115,7 @@ var<workgroup> right_stage: array<vec4<f32>, ${most('columns')}>;
 ${kept ? `var<workgroup> kept: array<vec4<f32>, ${(kept.rows * kept.columns) / 4}>;` : ''}`
   },
   each,
+  eachPair: null,
   enables: '',
   finish: () => '',
   invocations: INVOCATIONS,
@@ -120,5 +124,6 @@ ${kept ? `var<workgroup> kept: array<vec4<f32>, ${(kept.rows * kept.columns) / 4
   name: 'plain',
   show: (_slot, value, {columns}) => `kept[(row * ${columns}u + column) / 4u] = ${value};`,
   shown: (row, column, {columns}) => `kept[((${row}) * ${columns}u + ${column}) / 4u][(${column}) % 4u]`,
+  shownQuad: (row, quad, {columns}) => `kept[(${row}) * ${columns / 4}u + ${quad}]`,
   slots: slotsOf,
 }

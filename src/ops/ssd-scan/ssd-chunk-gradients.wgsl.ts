@@ -13,30 +13,19 @@
  * in ssd-outputs.wgsl.ts. dA and dD are asked for apart: `parameters` makes Σ Δ_t α_t and Σ x_t · dy_t of each chunk.
  */
 import {type DeviceFacts, type Shader} from '../../backend/gpu/shader.js'
-import {type Area, BARRIER, product} from './blocks.js'
-import {planSsd, type SsdPlan, termsOf} from './ssd-plan.js'
-import {chunkOrigin, declareSteps, loadSteps} from './ssd-outputs.wgsl.js'
+import {type Area, BARRIER, product, type Steps, whole} from './blocks.js'
+import {declareTotals, sumOverChunk} from './chunk-sums.wgsl.js'
+import {planSsd, type SsdForm, type SsdPlan, termsOf} from './ssd-plan.js'
+import {channelPlace, chunkOrigin, declareSteps, loadSteps} from './ssd-outputs.wgsl.js'
 import {type SsdGradientForm} from './ssd-state-gradients.wgsl.js'
-import {
-  array,
-  channelsAt,
-  chunkState,
-  constants,
-  entry,
-  inOrder,
-  keyOf,
-  ofChannels,
-  single,
-  states,
-  statesAt,
-  strided,
-} from './ssd-tensors.wgsl.js'
+import {channelRows, eachRead, from, matrixRows, stateRows, writeSlots} from './ssd-rows.wgsl.js'
+import {array, constants, entry, inOrder, keyOf, ofChannels, rows, single, states, strided} from './ssd-tensors.wgsl.js'
 import {stepSize} from './step-size.wgsl.js'
 
 export type SsdWanted = 'inputs' | 'parameters'
 
 /**
- * x, b, c, dy, states, G, steps, through, then for `inputs` delta, a, d → dX (B, L, E), dDelta (B, L, H), M (B, chunks,
+ * x, b, c, dy, states, G, steps, through, then for `inputs` delta, a, d → dX (B, L, E) beside x, dDelta (B, L, H), M (B, chunks,
  * groups of heads, Q, Q); for `parameters` → dA (B, chunks, H), dD (B, chunks, H)
  */
 export function ssdChunkGradientsShader(form: SsdGradientForm, wanted: SsdWanted, facts: DeviceFacts): Shader {
@@ -54,24 +43,32 @@ function chunkGradientsCode(form: SsdGradientForm, wanted: SsdWanted, plan: SsdP
   const tall: Area = {columns: block.rows, rows: chunk}
   const inputs = wanted === 'inputs'
   const scores = product(blocks, 'score', square, {
-    left: {along: true, quad: (r, n) => statesAt('b', r, n, form)},
-    right: {along: true, quad: (t, n) => statesAt('c', t, n, form)},
+    left: {along: true, ...stateRows('b', form)},
+    right: {along: true, ...stateRows('c', form)},
     terms: termsOf(form.states),
   })
+  const pairs = product(blocks, 'pair', square, {
+    left: {along: true, ...channelRows('x', form)},
+    right: {along: true, ...channelRows('dy', form)},
+    terms: termsOf(form.size),
+  })
+  const between = betweenChunks(form, wanted, plan, square, tall)
+  // With one block of channels its first numbers can be asked for before the loop that there would be over blocks.
+  const inOne = block.rows >= form.size
   return `${blocks.enables}
 ${constants(plan)}
 ${bindings(form, wanted, plan)}
 ${blocks.declare([square, tall], square)}
 ${declareSteps(plan)}
-var<workgroup> row_terms: array<f32, ${chunk * rowLine(tall)}>;
+var<workgroup> row_terms: array<f32, ${chunk * Math.max(rowLine(tall), rowLine(square))}>;
 var<workgroup> gains: array<f32, ${chunk}>;
 var<workgroup> passes: array<f32, ${chunk}>;
+${declareTotals(['gains', 'passes'], plan)}
 ${inputs ? stepSize(form) : ''}
 // exp(s_t − s_r) for r ≤ t, else 0, for four t
 fn decay(r: u32, t: u32) -> vec4<f32> {
-  let later = vec4<u32>(t, t + 1u, t + 2u, t + 3u);
-  let sum = vec4<f32>(sums[t], sums[t + 1u], sums[t + 2u], sums[t + 3u]);
-  return select(vec4<f32>(), exp(min(sum - sums[r], vec4<f32>())), later >= vec4<u32>(r));
+  let sum = vec4<f32>(later[t], later[t + 1u], later[t + 2u], later[t + 3u]);
+  return select(vec4<f32>(), exp(min(sum - sums[r], vec4<f32>())), vec4<u32>(t, t + 1u, t + 2u, t + 3u) >= vec4<u32>(r));
 }
 fn beyond(r: u32, t: u32, value: vec4<f32>) -> vec4<f32> {
   return select(vec4<f32>(), value, vec4<u32>(t, t + 1u, t + 2u, t + 3u) > vec4<u32>(r));
@@ -84,18 +81,18 @@ fn sum_of_row(row: u32) -> f32 {
 
 ${entry(plan)}
   ${chunkOrigin(form, plan)}
-  ${scores}
+  ${whole(scores)}
   ${inputs ? empty('m', square, plan) : ''}
   for (var head = first_head; head < first_head + ${together}u; head++) {
+    ${inOne ? 'let first_p = 0u;' : ''}
+    ${pairs.load}
     ${loadSteps(form, plan)}
     let end = sums[${chunk - 1}];
     // Of step \`thread\` of the chunk: see the sums above, in the order of their making
     var gain = 0.0; var inner_pass = 0.0; var direct = 0.0;
-    ${withinChunk(form, wanted, plan, square)}
-    for (var first_p = 0u; first_p < ${form.size}u; first_p += ${block.rows}u) {
-      ${betweenChunks(form, plan, tall)}
-      ${inputs ? inputGradient(form, plan, square, tall) : ''}
-    }
+    ${pairs.rest(inOne ? between.load : '')}
+    ${withinChunk(wanted, plan, square)}
+    ${inOne ? between.rest('') : eachBlock(between, form, plan)}
     ${finishSteps(form, wanted, plan)}
   }
   ${inputs ? storeMatrix(form, plan, square) : ''}
@@ -128,98 +125,142 @@ function bindings(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan): stri
     single('delta', form.delta),
     array('a'),
     array('d'),
-    ofChannels('d_x', form.stored, form, true),
+    rows({
+      columns: 'x',
+      eights: form.eights,
+      fits: false,
+      format: form.stored,
+      name: 'd_x',
+      output: true,
+      whole: form.size % 4 === 0,
+    }),
     array('d_delta', 'f32', true),
     array('matrix', 'vec4<f32>', true),
   ])
 }
 
-/** x · dy of all pairs of steps: M, and the sums of rows and columns above the diagonal. */
-function withinChunk(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan, square: Area): string {
+/** With x · dy of all pairs of steps: M, and the sums of rows and columns above the diagonal. */
+function withinChunk(wanted: SsdWanted, plan: SsdPlan, square: Area): string {
   const {blocks, chunk} = plan
-  const pairs = product(blocks, 'pair', square, {
-    left: {along: true, quad: (r, p) => channelsAt('x', r, p, form)},
-    right: {along: true, quad: (t, p) => channelsAt('dy', t, p, form)},
-    terms: termsOf(form.size),
-  })
   const one = (slot: number): string => `let part = pair_${slot} * decay(row, column) * sizes[row];
     ${wanted === 'inputs' ? `m_${slot} += part;` : `if (column <= row && row < column + 4u) { passes[row] = pair_${slot}[row - column]; }`}
-    ${blocks.show(slot, `beyond(row, column, part * score_${slot})`, square)}`
-  return `${pairs}
-    ${BARRIER}
+    let above = beyond(row, column, part * score_${slot});
+    row_terms[row * ${rowLine(square)}u + column / 4u] = dot(above, vec4<f32>(1.0));
+    ${blocks.show(slot, 'above', square)}`
+  return `${BARRIER}
     ${blocks.each(square, one)}
     ${BARRIER}
+    ${sumColumns(plan, square)}
     if (thread < ${chunk}u) {
-      for (var i = 0u; i < ${chunk}u; i++) {
-        gain += ${blocks.shown('i', 'thread', square)} - ${blocks.shown('thread', 'i', square)};
-      }
-      ${wanted === 'parameters' ? 'direct = passes[thread];' : ''}
+      for (var i = 0u; i < ${chunk / 4}u; i++) { gain -= row_terms[thread * ${rowLine(square)}u + i]; }
+      for (var i = 0u; i < ${columnParts(plan)}u; i++) { gain += ${blocks.shown('i', 'thread', square)}; }
+      ${wanted === 'parameters' ? 'direct = select(0.0, passes[thread], first + thread < params.length);' : ''}
     }`
 }
 
-/** What comes from the state before the chunk, and what goes to the one behind it. */
-function betweenChunks(form: SsdGradientForm, plan: SsdPlan, tall: Area): string {
-  const {blocks} = plan
-  const matrix = (name: string) => (p: string, n: string) => `read_${name}(${chunkState(form)}, first_p + ${p}, ${n})`
+/** Parts that the rows of what is shown are divided into, so that all invocations add up columns. */
+const columnParts = ({blocks, chunk}: SsdPlan): number => Math.min(chunk, blocks.invocations / (chunk / 4))
+
+/** Sums of columns of what is shown, a part of the rows each: shown in its place, a row for each part. */
+function sumColumns(plan: SsdPlan, square: Area): string {
+  const {blocks, chunk} = plan
+  const parts = columnParts(plan)
+  const guard = (code: string): string =>
+    blocks.invocations > (parts * chunk) / 4 ? `if (thread < ${(parts * chunk) / 4}u) { ${code} }` : code
+  return `var column_sum = vec4<f32>();
+    ${guard(`for (var i = thread / ${chunk / 4}u; i < ${chunk}u; i += ${parts}u) {
+      column_sum += ${blocks.shownQuad('i', `(thread % ${chunk / 4}u)`, square)};
+    }`)}
+    ${BARRIER}
+    ${guard(`let row = thread / ${chunk / 4}u; let column = thread % ${chunk / 4}u * 4u; ${blocks.show(0, 'column_sum', square)}`)}
+    ${BARRIER}`
+}
+
+const eachBlock = ({load, rest}: Steps, {size}: SsdForm, {block}: SsdPlan): string =>
+  `for (var first_p = 0u; first_p < ${size}u; first_p += ${block.rows}u) { ${load} ${rest('')} }`
+
+/** What comes from the state before the chunk, what goes to the one behind it, and dX. */
+function betweenChunks(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan, square: Area, tall: Area): Steps {
+  const {blocks, chunk} = plan
   const inner = product(blocks, 'inner', tall, {
-    left: {along: true, quad: (r, n) => `exp(end - sums[${r}]) * ${statesAt('b', r, n, form)}`},
-    right: {along: true, quad: matrix('d_states')},
+    left: {along: true, ...stateRows('b', form)},
+    right: {along: true, ...matrixRows('d_states', form, plan)},
     terms: termsOf(form.states),
   })
   const outer = product(blocks, 'outer', tall, {
-    left: {along: true, quad: (t, n) => `exp(sums[${t}]) * ${statesAt('c', t, n, form)}`},
-    right: {along: true, quad: matrix('states')},
+    left: {along: true, ...stateRows('c', form)},
+    right: {along: true, ...matrixRows('states', form, plan)},
     terms: termsOf(form.states),
   })
-  return `${inner}
-      ${rowDots('x', 'inner', 'inner_pass', form, plan, tall)}
-      { ${outer}
-      ${rowDots('dy', 'outer', 'gain', form, plan, tall)} }`
-}
-
-/** Adds the products of each row of a result with the same row of x or dy to `to`. */
-function rowDots(name: string, result: string, to: string, form: SsdGradientForm, plan: SsdPlan, tall: Area): string {
-  const {blocks, chunk} = plan
-  const dot = (slot: number): string =>
-    `row_terms[row * ${rowLine(tall)}u + column / 4u] = dot(${result}_${slot}, ${channelsAt(name, 'row', 'first_p + column', form)});`
-  return `${blocks.each(tall, dot)}
-      ${BARRIER}
-      if (thread < ${chunk}u) { ${to} += sum_of_row(thread); }`
-}
-
-function inputGradient(form: SsdGradientForm, plan: SsdPlan, square: Area, tall: Area): string {
-  const {blocks, chunk} = plan
-  const {size} = form
   const own = product(blocks, 'own', tall, {
     left: 'kept',
-    right: {along: false, quad: (t, p) => channelsAt('dy', t, `first_p + ${p}`, form)},
+    right: {along: false, ...from('first_p', channelRows('dy', form))},
     terms: chunk,
   })
-  const store = (slot: number): string => `inner_${slot} += own_${slot};
-      let skip = d[head] * ${channelsAt('dy', 'row', 'first_p + column', form)};
-      write_d_x(sequence, first + row, head * ${size}u + first_p + column, (head + 1u) * ${size}u, sizes[row] * inner_${slot} + skip);`
+  const inputs = wanted === 'inputs'
+  return {
+    load: inner.load,
+    rest: () => `${inner.rest(outer.load)}
+      ${rowDots('x', 'inner', (sum) => `inner_pass += exp(end - sums[thread]) * ${sum};`, form, plan, tall)}
+      ${outer.rest(inputs ? own.load : '')}
+      ${rowDots('dy', 'outer', (sum) => `gain += exp(later[thread]) * ${sum};`, form, plan, tall)}
+      ${inputs ? inputGradient(own, form, plan, square, tall) : ''}`,
+  }
+}
+
+/** Hands on the products of each row of a result with the same row of x or dy, summed. */
+function rowDots(
+  name: 'x' | 'dy',
+  result: string,
+  use: (sum: string) => string,
+  form: SsdGradientForm,
+  plan: SsdPlan,
+  tall: Area,
+): string {
+  const {chunk} = plan
+  const dot = (slot: number, value: string, column: string): string =>
+    `row_terms[row * ${rowLine(tall)}u + ${column} / 4u] = dot(${result}_${slot}, ${value});`
+  return `${eachRead(plan, tall, from('first_p', channelRows(name, form)), dot)}
+      ${BARRIER}
+      if (thread < ${chunk}u) { ${use('sum_of_row(thread)')} }`
+}
+
+/** dX = Δ q + D dy, and x · q */
+function inputGradient(own: Steps, form: SsdGradientForm, plan: SsdPlan, square: Area, tall: Area): string {
+  const {blocks} = plan
+  const add = (
+    slot: number,
+    value: string,
+  ): string => `inner_${slot} = exp(end - sums[row]) * inner_${slot} + own_${slot};
+      own_${slot} = sizes[row] * inner_${slot} + d[head] * ${value};`
   return `${empty('weighted', square, plan)}
       ${blocks.each(square, (slot) => `weighted_${slot} = score_${slot} * decay(row, column);`)}
       ${blocks.keep('weighted', square)}
-      ${own}
-      ${blocks.each(tall, store)}
-      ${rowDots('x', 'inner', 'direct', form, plan, tall)}`
+      ${own.rest('')}
+      ${eachRead(plan, tall, from('first_p', channelRows('dy', form)), add)}
+      ${writeSlots(plan, tall, form, {format: form.stored, name: 'd_x', place: channelPlace(form)}, 'own')}
+      ${rowDots('x', 'inner', (sum) => `direct += ${sum};`, form, plan, tall)}`
 }
 
 /** α of every step, and what follows from it. */
 function finishSteps({heads}: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan): string {
   const {across, chunk, down} = plan
   const place = `(sequence * chunk_count() + chunk) * ${heads}u + head`
-  const alpha = `var alpha = 0.0;
-      for (var i = 0u; i < ${across * down}u; i++) { alpha += through[(${place}) * ${across * down}u + i]; }
-      for (var i = thread; i < ${chunk}u; i++) { alpha += gains[i]; }
-      for (var i = 0u; i < thread; i++) { alpha += passes[i]; }`
+  const alpha = `for (var i = 0u; i < ${across * down}u; i++) { alpha += through[(${place}) * ${across * down}u + i]; }`
   const shared = `${BARRIER}
     if (thread < ${chunk}u) {
       gains[thread] = gain;
       passes[thread] = inner_pass * sizes[thread];
     }
-    ${BARRIER}`
+    ${BARRIER}
+    var alpha = 0.0;
+    ${sumOverChunk(
+      [
+        {of: 'gains', over: '>=', to: 'alpha'},
+        {of: 'passes', over: '<', to: 'alpha'},
+      ],
+      plan,
+    )}`
   if (wanted === 'inputs') {
     return `${shared}
     if (thread < ${chunk}u && first + thread < params.length) {

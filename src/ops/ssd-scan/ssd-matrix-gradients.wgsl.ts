@@ -8,31 +8,18 @@
  * block of states: 32 × 512 steps make 512 workgroups for each of dB and dC, 4 × 2048 steps 256.
  */
 import {type DeviceFacts, type Grid, type Shader} from '../../backend/gpu/shader.js'
-import {type Area} from './blocks.js'
+import {type Area, whole} from './blocks.js'
 import {planSsd, type SsdPlan} from './ssd-plan.js'
 import {type SsdGradientForm} from './ssd-state-gradients.wgsl.js'
-import {
-  array,
-  channelsAt,
-  chunkState,
-  constants,
-  entry,
-  inOrder,
-  keyOf,
-  ofChannels,
-  rows,
-  states,
-  statesAt,
-  stepAt,
-  strided,
-} from './ssd-tensors.wgsl.js'
+import {channelRows, from, matrixRows, stateRows, writeSlots} from './ssd-rows.wgsl.js'
+import {array, constants, entry, inOrder, keyOf, ofChannels, rows, states, stepAt, strided} from './ssd-tensors.wgsl.js'
 
 export interface SsdMatrixForm extends SsdGradientForm {
   readonly of: 'b' | 'c'
   readonly output: 'f16' | 'f32'
 }
 
-/** of b: x, c, G, steps, M → dB (B, L, G·N); of c: dy, b, states, steps, M → dC (B, L, G·N) */
+/** of b: x, c, G, steps, M → dB (B, L, G·N) beside B; of c: dy, b, states, steps, M → dC (B, L, G·N) beside C */
 export function ssdMatrixGradientShader(form: SsdMatrixForm, facts: DeviceFacts): Shader {
   const plan = planSsd(form, facts)
   return {
@@ -52,8 +39,23 @@ function matrixGradientCode(form: SsdMatrixForm, plan: SsdPlan): string {
   const area: Area = {columns: block.columns, rows: chunk}
   const [matrix, channels, other] = of === 'b' ? (['d_states', 'x', 'c'] as const) : (['states', 'dy', 'b'] as const)
   const perGroup = heads / groups
-  const write = (slot: number): string =>
-    `write_gradient(sequence, first + row, channel_group * ${form.states}u + first_n + column, (channel_group + 1u) * ${form.states}u, sum_${slot});`
+  const between = blocks.multiply('between', 'sum', area, {
+    left: {
+      along: true,
+      ...from('first_p', channelRows(channels, form)),
+      scale: (t) => `weight(sequence, chunk, head, ${t})`,
+      scaleIsRead: true,
+    },
+    right: {along: false, ...from('first_n', matrixRows(matrix, form, plan))},
+    terms: block.rows,
+  })
+  const within = blocks.multiply('within', 'sum', area, {
+    left: {along: of === 'b', quad: (line, at) => `summed_matrix(sequence, chunk, channel_group, ${line}, ${at})`},
+    right: {along: false, ...from('first_n', stateRows(other, form))},
+    terms: chunk,
+  })
+  const end = `(channel_group + 1u) * ${form.states}u`
+  const place = `sequence, first + row, channel_group * ${form.states}u + first_n + column, ${end}`
   return `${blocks.enables}
 ${constants(plan)}
 ${inOrder([
@@ -63,7 +65,9 @@ ${inOrder([
   array('steps', 'vec2<f32>'),
   array('matrix', 'vec4<f32>'),
   rows({
-    columns: groups * form.states,
+    columns: of,
+    eights: form.eights,
+    fits: false,
     format: output,
     name: 'gradient',
     output: true,
@@ -81,28 +85,11 @@ ${entry(plan)}
   let first_n = group.y % ${across}u * ${block.columns}u;
   ${blocks.begin('sum', area)}
   for (var head = channel_group * ${perGroup}u; head < (channel_group + 1u) * ${perGroup}u; head++) {
-    for (var first_p = 0u; first_p < ${size}u; first_p += ${block.rows}u) {
-      ${blocks.multiply(
-        'sum',
-        area,
-        block.rows,
-        {
-          along: true,
-          quad: (t, p) => `weight(sequence, chunk, head, ${t}) * ${channelsAt(channels, t, `first_p + ${p}`, form)}`,
-        },
-        {along: false, quad: (p, n) => `read_${matrix}(${chunkState(form)}, first_p + ${p}, first_n + ${n})`},
-      )}
-    }
+    for (var first_p = 0u; first_p < ${size}u; first_p += ${block.rows}u) { ${whole(between)} }
   }
-  ${blocks.multiply(
-    'sum',
-    area,
-    chunk,
-    {along: of === 'b', quad: (line, at) => `summed_matrix(sequence, chunk, channel_group, ${line}, ${at})`},
-    {along: false, quad: (t, n) => statesAt(other, t, `first_n + ${n}`, form)},
-  )}
+  ${whole(within)}
   ${blocks.finish('sum', area)}
-  ${blocks.each(area, write)}
+  ${writeSlots(plan, area, form, {format: output, name: 'gradient', place}, 'sum')}
 }`
 }
 

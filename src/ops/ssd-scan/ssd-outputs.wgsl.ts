@@ -7,12 +7,11 @@
  * A workgroup takes a chunk and a few heads of one group, which share C Bᵀ; it stays in registers meanwhile.
  */
 import {type DeviceFacts, type Grid, type Shader} from '../../backend/gpu/shader.js'
-import {type Area, BARRIER, product} from './blocks.js'
+import {type Area, BARRIER, product, whole} from './blocks.js'
 import {planSsd, type SsdForm, type SsdPlan, termsOf} from './ssd-plan.js'
+import {channelRows, eachRead, from, matrixRows, stateRows, writeSlots} from './ssd-rows.wgsl.js'
 import {
   array,
-  channelsAt,
-  chunkState,
   constants,
   entry,
   groupOf,
@@ -20,7 +19,6 @@ import {
   keyOf,
   ofChannels,
   states,
-  statesAt,
   stepAt,
   strided,
 } from './ssd-tensors.wgsl.js'
@@ -52,11 +50,15 @@ export const loadSteps = (form: SsdForm, plan: SsdPlan): string => `${BARRIER}
       let step = steps[${stepAt('thread', form, plan)}];
       sizes[thread] = step.x;
       sums[thread] = step.y;
+      later[thread] = select(NOTHING_LEFT, step.y, first + thread < params.length);
     }
     ${BARRIER}`
 
+/** `later` is s of the step that a dy belongs to; its exp is zero beyond the last step, where there is none. */
 export const declareSteps = ({chunk}: SsdPlan): string => `var<workgroup> sizes: array<f32, ${chunk}>;
-var<workgroup> sums: array<f32, ${chunk}>;`
+var<workgroup> sums: array<f32, ${chunk}>;
+var<workgroup> later: array<f32, ${chunk}>;
+const NOTHING_LEFT = -1e30;`
 
 function outputsCode(form: SsdForm, plan: SsdPlan): string {
   const {block, blocks, chunk, together} = plan
@@ -64,8 +66,8 @@ function outputsCode(form: SsdForm, plan: SsdPlan): string {
   const square: Area = {columns: chunk, rows: chunk}
   const result: Area = {columns: block.rows, rows: chunk}
   const scores = product(blocks, 'score', square, {
-    left: {along: true, quad: (t, n) => statesAt('c', t, n, form)},
-    right: {along: true, quad: (r, n) => statesAt('b', r, n, form)},
+    left: {along: true, ...stateRows('c', form)},
+    right: {along: true, ...stateRows('b', form)},
     terms: termsOf(form.states),
   })
   const value = product(
@@ -74,12 +76,12 @@ function outputsCode(form: SsdForm, plan: SsdPlan): string {
     result,
     {
       left: 'kept',
-      right: {along: false, quad: (r, p) => channelsAt('x', r, `first_p + ${p}`, form)},
+      right: {along: false, ...from('first_p', channelRows('x', form))},
       terms: chunk,
     },
     {
-      left: {along: true, quad: (t, n) => `exp(sums[${t}]) * ${statesAt('c', t, n, form)}`},
-      right: {along: true, quad: (p, n) => `read_states(${chunkState(form)}, first_p + ${p}, ${n})`},
+      left: {along: true, ...stateRows('c', form), scale: (t) => `exp(sums[${t}])`},
+      right: {along: true, ...matrixRows('states', form, plan)},
       terms: termsOf(form.states),
     },
   )
@@ -105,7 +107,7 @@ fn weight(t: u32, r: u32) -> f32 { return select(0.0, exp(min(sums[t] - sums[r],
 
 ${entry(plan)}
   ${chunkOrigin(form, plan)}
-  ${scores}
+  ${whole(scores)}
   for (var head = first_head; head < first_head + ${together}u; head++) {
     ${loadSteps(form, plan)}
     ${blocks
@@ -115,8 +117,9 @@ ${entry(plan)}
     ${each(square, weigh)}
     ${blocks.keep('weighted', square)}
     for (var first_p = 0u; first_p < ${form.size}u; first_p += ${block.rows}u) {
-      ${value}
-      ${each(result, (slot) => storeOutput(slot, form))}
+      ${whole(value)}
+      ${eachRead(plan, result, from('first_p', channelRows('x', form)), (slot, x) => `y_${slot} += d[head] * ${x};`)}
+      ${writeSlots(plan, result, form, {format: form.stored, name: 'y', place: channelPlace(form)}, 'y')}
     }
   }
 }`
@@ -124,8 +127,6 @@ ${entry(plan)}
 
 const weight = (t: string, r: string): string => `weight(${t}, ${r})`
 
-function storeOutput(slot: number, form: SsdForm): string {
-  const {size} = form
-  const skip = `d[head] * ${channelsAt('x', 'row', 'first_p + column', form)}`
-  return `write_y(sequence, first + row, head * ${size}u + first_p + column, (head + 1u) * ${size}u, y_${slot} + ${skip});`
-}
+/** Where a slot of a head's channels is written, in arguments of `write_…` */
+export const channelPlace = ({size}: SsdForm): string =>
+  `sequence, first + row, head * ${size}u + first_p + column, (head + 1u) * ${size}u`

@@ -8,7 +8,7 @@
  */
 import {type DeviceFacts, type Format} from '../../backend/gpu/shader.js'
 import {type Area, type Blocks} from './blocks.js'
-import {matrixBlocks, UNITS_MULTIPLE} from './matrix-blocks.wgsl.js'
+import {matrixBlocks, UNITS_MULTIPLE, WIDE_MULTIPLE, wideMatrixBlocks} from './matrix-blocks.wgsl.js'
 import {plainBlocks} from './plain-blocks.wgsl.js'
 
 /** What the code is made for. */
@@ -31,6 +31,8 @@ export interface SsdForm {
   readonly high: number
   /** How y and dX are stored */
   readonly stored: 'f16' | 'f32'
+  /** Whether what is f16 is read and written eight numbers at a time: blocks have them side by side, and sizes and places are multiples */
+  readonly eights: boolean
 }
 
 export interface SsdPlan {
@@ -57,16 +59,16 @@ const UNITS_BYTES = 40_960
 const UNITS_SUBGROUP = 32
 
 /** Rows and columns of a block, at most */
-const MOST_BLOCK = 64
-const PLAIN_MULTIPLE = 16
+export const MOST_BLOCK = 64
+export const PLAIN_MULTIPLE = 16
 
-/** More heads share the products of B and C, but fewer workgroups are left: four of 24 leave 768 at 4 × 2048 steps. */
-const MOST_TOGETHER = 4
+/** More heads share the products of B and C, but fewer workgroups are left: eight of 24 leave 384 at 4 × 2048 steps. */
+const MOST_TOGETHER = 8
 
 const known = new WeakMap<DeviceFacts, Map<string, SsdPlan>>()
 
 /** Thought out once for each form, because every launch asks for it. */
-export function planSsd(form: SsdForm, facts: DeviceFacts): SsdPlan {
+export function planSsd(form: Omit<SsdForm, 'eights'>, facts: DeviceFacts): SsdPlan {
   let plans = known.get(facts)
   if (!plans) known.set(facts, (plans = new Map<string, SsdPlan>()))
   const key = [form.heads, form.groups, form.size, form.states, form.stored].join()
@@ -75,7 +77,7 @@ export function planSsd(form: SsdForm, facts: DeviceFacts): SsdPlan {
   return plan
 }
 
-function newPlan(form: SsdForm, facts: DeviceFacts): SsdPlan {
+function newPlan(form: Omit<SsdForm, 'eights'>, facts: DeviceFacts): SsdPlan {
   const {groups, heads, size, states} = form
   const units = usesUnits(form, facts)
   const multiple = units ? UNITS_MULTIPLE : PLAIN_MULTIPLE
@@ -84,15 +86,19 @@ function newPlan(form: SsdForm, facts: DeviceFacts): SsdPlan {
   return {
     across: Math.ceil(states / block.columns),
     block,
-    blocks: units ? matrixBlocks : plainBlocks,
+    blocks: units ? unitsFor(block) : plainBlocks,
     chunk: units || facts.workgroupBytes >= LONG_BYTES ? CHUNK : SHORT_CHUNK,
     down: Math.ceil(size / block.rows),
     kept: units ? 'f16' : 'f32',
-    together: [4, 3, 2, 1].find((count) => count <= MOST_TOGETHER && perGroup % count === 0) ?? 1,
+    together: [8, 6, 4, 3, 2, 1].find((count) => count <= MOST_TOGETHER && perGroup % count === 0) ?? 1,
   }
 }
 
-function usesUnits({size, states, stored}: SsdForm, facts: DeviceFacts): boolean {
+/** More subgroups hide more of what is waited for, and hold less in registers each. */
+const unitsFor = ({columns, rows}: Area): Blocks =>
+  columns % WIDE_MULTIPLE === 0 && rows % WIDE_MULTIPLE === 0 ? wideMatrixBlocks : matrixBlocks
+
+function usesUnits({size, states, stored}: Omit<SsdForm, 'eights'>, facts: DeviceFacts): boolean {
   return (
     stored === 'f16' &&
     facts.matrixUnits &&

@@ -26,7 +26,8 @@ const ROWS = 4
 const LANES = 16
 
 /** x, delta, a, b, c, d, h0? → y (B, L, E), last (B, H, P, N) */
-export function ssdRecurrentShader(form: SsdForm, facts: DeviceFacts): Shader {
+export function ssdRecurrentShader(chunked: SsdForm, facts: DeviceFacts): Shader {
+  const form = {...chunked, eights: false}
   const plan = planSsd(form, facts)
   return {
     code: () => recurrentCode(form, plan),

@@ -23,11 +23,16 @@ interface Scan {
   readonly whole: readonly number[]
 }
 
+const placesOf = (places: readonly {readonly offset: number; readonly stride: number}[]): number[] =>
+  places.flatMap(({offset, stride}) => [offset, stride])
+
 function scanOf(inputs: Inputs, {groups, heads, high, low}: Settings, host: ShaderHost): Scan {
   const {b, c, delta, h0, x} = inputs as Partial<Inputs> & Inputs
   const [batch, length = 0, channels = 0] = x.shape
   const size = channels / Number(heads)
-  const form: SsdForm = {
+  const places = [x, delta, b, c].map((tensor) => host.rowsOf(tensor))
+  const states = (b.shape[2] ?? 0) / Number(groups)
+  const form = {
     b: host.formatOf(b),
     c: host.formatOf(c),
     delta: host.formatOf(delta),
@@ -37,16 +42,15 @@ function scanOf(inputs: Inputs, {groups, heads, high, low}: Settings, host: Shad
     high: Number(high),
     low: Number(low),
     size,
-    states: (b.shape[2] ?? 0) / Number(groups),
+    states,
     stored: channels % 8 === 0 && size % 4 === 0 ? host.precision : 'f32',
     x: host.formatOf(x),
   }
   const plan = planSsd(form, host.facts)
-  const places = [x, delta, b, c].flatMap((tensor) => {
-    const {offset, stride} = host.rowsOf(tensor)
-    return [offset, stride]
-  })
-  return {batch, chunks: chunksOf(length, plan), form, host, inputs, plan, whole: [length, ...places]}
+  const whole = [length, ...placesOf(places)]
+  const aligned = [size, states, ...placesOf([places[0], places[2], places[3]])].every((count) => count % 8 === 0)
+  const eights = aligned && plan.blocks.eachPair !== null
+  return {batch, chunks: chunksOf(length, plan), form: {...form, eights}, host, inputs, plan, whole}
 }
 
 const strided = (tensor: tf.Tensor): StridedInput => ({strided: true, tensor})
@@ -180,7 +184,7 @@ function chunkGradients(
 function inputGradients(backward: Backward, of: StateGradients): {dX: tf.Tensor; dDelta: tf.Tensor; m: tf.Tensor} {
   const {batch, chunks, form, inputs, plan} = backward
   const [dX, dDelta, m] = chunkGradients(backward, of, 'inputs', [
-    {format: form.stored, shape: inputs.x.shape},
+    {beside: inputs.x, format: form.stored, shape: inputs.x.shape},
     f32(inputs.delta.shape),
     f32([batch, chunks, form.heads / plan.together, plan.chunk, plan.chunk]),
   ])
@@ -208,7 +212,7 @@ function matrixGradient(backward: Backward, of: 'b' | 'c', {dStates}: StateGradi
       inputs:
         of === 'b' ? [strided(x), strided(c), dStates, made.steps, m] : [dy, strided(b), made.states, made.steps, m],
       operations: 2 * batch * chunks * plan.chunk * states * (heads * size + groups * plan.chunk),
-      outputs: [{format: output, shape: b.shape}],
+      outputs: [{beside: inputs[of], format: output, shape: b.shape}],
       shader: ssdMatrixGradientShader(matrixForm, host.facts),
       whole,
     }),

@@ -11,9 +11,9 @@ import {type DeviceFacts, type Format, type Shader} from '../../backend/gpu/shad
 import {BARRIER, product} from './blocks.js'
 import {planSsd, type SsdForm, type SsdPlan} from './ssd-plan.js'
 import {blockOrigin} from './ssd-states.wgsl.js'
+import {channelRows, eachRead, from, matrixRows, stateRows, writeSlots} from './ssd-rows.wgsl.js'
 import {
   array,
-  channelsAt,
   chunkState,
   constants,
   entry,
@@ -22,7 +22,6 @@ import {
   keyOf,
   ofChannels,
   states,
-  statesAt,
   stepAt,
   strided,
 } from './ssd-tensors.wgsl.js'
@@ -53,8 +52,8 @@ function stateGradientsCode(form: SsdGradientForm, plan: SsdPlan): string {
   const place = 'first_p + row, first_n + column'
   const begin = dLast ? `read_d_last(${headState(form)}, ${place})` : 'vec4<f32>()'
   const added = product(blocks, 'added', block, {
-    left: {along: false, quad: (t, p) => `exp(sums[${t}]) * ${channelsAt('dy', t, `first_p + ${p}`, form)}`},
-    right: {along: false, quad: (t, n) => statesAt('c', t, `first_n + ${n}`, form)},
+    left: {along: false, ...from('first_p', channelRows('dy', form)), scale: (t) => `weights[${t}]`},
+    right: {along: false, ...from('first_n', stateRows('c', form))},
     terms: chunk,
   })
   return `${blocks.enables}
@@ -64,13 +63,15 @@ ${inOrder([
   ofChannels('dy', form.dy, form),
   states({format: plan.kept, name: 'states'}, form),
   array('steps', 'vec2<f32>'),
-  ...(dLast ? [states({format: dLast, name: 'd_last'}, form)] : []),
+  ...(dLast ? [states({format: dLast, name: 'd_last'}, {...form, eights: false})] : []),
   states({format: plan.kept, name: 'd_states', output: true}, form),
   array('through', 'f32', true),
   ...(h0 ? [states({format: 'f32', name: 'd_h0', output: true}, form)] : []),
 ])}
 ${blocks.declare([block], null)}
-var<workgroup> sums: array<f32, ${chunk}>;
+// exp(s_t), but zero beyond the last step
+var<workgroup> weights: array<f32, ${chunk}>;
+var<workgroup> whole: f32;
 var<workgroup> parts: array<f32, ${invocations}>;
 
 ${entry(plan)}
@@ -83,18 +84,19 @@ ${entry(plan)}
   for (var next = chunk_count(); next > 0u; next--) {
     let chunk = next - 1u;
     let first = chunk * ${chunk}u;
+    ${added.load}
     ${BARRIER}
-    if (thread < ${chunk}u) { sums[thread] = steps[${stepAt('thread', form, plan)}].y; }
+    if (thread < ${chunk}u) {
+      let decay = exp(steps[${stepAt('thread', form, plan)}].y);
+      weights[thread] = select(0.0, decay, first + thread < params.length);
+      if (thread == ${chunk - 1}u) { whole = decay; }
+    }
     var part = 0.0;
-    ${each(
-      block,
-      (slot) => `write_d_states(${chunkState(form)}, ${place}, g_${slot});
-      part += dot(g_${slot}, read_states(${chunkState(form)}, ${place}));`,
-    )}
+    ${writeSlots(plan, block, form, {format: plan.kept, name: 'd_states', place: `${chunkState(form)}, ${place}`}, 'g')}
+    ${eachRead(plan, block, from('first_n', matrixRows('states', form, plan)), (slot, value) => `part += dot(g_${slot}, ${value});`)}
     parts[thread] = part;
     ${BARRIER}
-    let whole = exp(sums[${chunk - 1}]);
-    ${added}
+    ${added.rest('')}
     ${sumParts(invocations, `through[${chunkState(form)} * ${across * down}u + group.x]`)}
     ${each(block, (slot) => `g_${slot} = whole * g_${slot} + added_${slot};`)}
   }

@@ -10,10 +10,11 @@
  */
 import {type DeviceFacts, type Grid, type Shader} from '../../backend/gpu/shader.js'
 import {BARRIER, product} from './blocks.js'
+import {declareTotals, sumOverChunk} from './chunk-sums.wgsl.js'
 import {planSsd, type SsdForm, type SsdPlan} from './ssd-plan.js'
+import {channelRows, from, stateRows, writeSlots} from './ssd-rows.wgsl.js'
 import {
   array,
-  channelsAt,
   chunkState,
   constants,
   entry,
@@ -23,7 +24,6 @@ import {
   keyOf,
   single,
   states,
-  statesAt,
   stepAt,
   strided,
 } from './ssd-tensors.wgsl.js'
@@ -53,14 +53,11 @@ export const blockOrigin = (form: SsdForm, {across, block}: SsdPlan): string => 
 function statesCode(form: SsdForm, plan: SsdPlan): string {
   const {block, blocks, chunk} = plan
   const {each, invocations} = blocks
-  const named = form.h0 ? [states({format: form.h0, name: 'h0'}, form)] : []
+  const named = form.h0 ? [states({format: form.h0, name: 'h0'}, {...form, eights: false})] : []
   const first = form.h0 ? `read_h0(${headState(form)}, first_p + row, first_n + column)` : 'vec4<f32>()'
   const added = product(blocks, 'added', block, {
-    left: {
-      along: false,
-      quad: (line, at) => `weights[${line}] * ${channelsAt('x', line, `first_p + ${at}`, form)}`,
-    },
-    right: {along: false, quad: (line, at) => statesAt('b', line, `first_n + ${at}`, form)},
+    left: {along: false, ...from('first_p', channelRows('x', form)), scale: (line) => `weights[${line}]`},
+    right: {along: false, ...from('first_n', stateRows('b', form))},
     terms: chunk,
   })
   return `${blocks.enables}
@@ -78,6 +75,7 @@ ${inOrder([
 ${blocks.declare([block], null)}
 ${stepSize(form)}
 var<workgroup> decays: array<f32, ${chunk}>;
+${declareTotals(['decays'], plan)}
 var<workgroup> weights: array<f32, ${chunk}>;
 var<workgroup> whole: f32;
 
@@ -90,9 +88,10 @@ ${entry(plan)}
   ${each(block, (slot) => `h_${slot} = ${first};`)}
   for (var chunk = 0u; chunk < chunk_count(); chunk++) {
     let first = chunk * ${chunk}u;
+    ${added.load}
     ${prepareSteps(form, plan)}
-    ${each(block, (slot) => `write_states(${chunkState(form)}, first_p + row, first_n + column, h_${slot});`)}
-    ${added}
+    ${writeSlots(plan, block, form, {format: plan.kept, name: 'states', place: `${chunkState(form)}, first_p + row, first_n + column`}, 'h')}
+    ${added.rest('')}
     ${each(block, (slot) => `h_${slot} = whole * h_${slot} + added_${slot};`)}
   }
   ${each(block, (slot) => `write_last(${headState(form)}, first_p + row, first_n + column, h_${slot});`)}
@@ -108,17 +107,21 @@ function prepareSteps(form: SsdForm, plan: SsdPlan): string {
     ${BARRIER}
     if (thread < ${chunk}u) {
       let t = first + thread;
-      if (t < params.length) {
-        dt = step_size(load_delta(params.delta_offset + (sequence * params.length + t) * params.delta_stride + head));
-      }
+      let raw = load_delta(params.delta_offset + (sequence * params.length + min(t, params.length - 1u)) * params.delta_stride + head);
+      dt = select(0.0, step_size(raw), t < params.length);
       decays[thread] = dt * a[head];
     }
     ${BARRIER}
+    var sum = 0.0;
+    var rest = 0.0;
+    ${sumOverChunk(
+      [
+        {of: 'decays', over: '<=', to: 'sum'},
+        {of: 'decays', over: '>', to: 'rest'},
+      ],
+      plan,
+    )}
     if (thread < ${chunk}u) {
-      var sum = 0.0;
-      var rest = 0.0;
-      for (var i = 0u; i <= thread; i++) { sum += decays[i]; }
-      for (var i = thread + 1u; i < ${chunk}u; i++) { rest += decays[i]; }
       weights[thread] = exp(rest) * dt;
       if (thread == ${chunk - 1}u) { whole = exp(sum); }
       if (group.x == 0u) { steps[${stepAt('thread', form, plan)}] = vec2<f32>(dt, sum); }

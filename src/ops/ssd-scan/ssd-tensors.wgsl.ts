@@ -1,9 +1,13 @@
 /**
- * Tensors as the shaders of the SSD scan see them: functions that read and write four neighbouring numbers of a row, with
- * zeros beyond the last step and column, whatever the format and the place of the rows.
+ * Tensors as the shaders of the SSD scan see them: functions that read and write four neighbouring numbers of a row,
+ * whatever the format and the place of the rows, or eight f16 as they are stored.
+ *
+ * No read stands in a branch, because what a branch reads is waited for at its end. Beyond the last column they give zeros;
+ * beyond the last step the last step's numbers, which come to nothing in what is made of them: Δ is zero there, and so is
+ * exp(s_t) where t is the step of a dy (`later` in ssd-outputs.wgsl.ts).
  */
 import {binding, type Format, parameters} from '../../backend/gpu/shader.js'
-import {type SsdForm, type SsdPlan} from './ssd-plan.js'
+import {MOST_BLOCK, PLAIN_MULTIPLE, type SsdForm, type SsdPlan} from './ssd-plan.js'
 
 /** L, then where the rows of x, delta, b and c lie. */
 export const SSD_PARAMETERS = [
@@ -14,10 +18,13 @@ export const SSD_PARAMETERS = [
 export interface RowsOptions {
   readonly name: string
   readonly format: Format
-  /** Columns in the buffer; null where offset and stride are parameters */
-  readonly columns: number | null
+  /** Columns in the buffer, or whose rows these lie beside: offset and stride of x, b or c are parameters */
+  readonly columns: number | 'x' | 'b' | 'c'
   /** Whether every read begins at a multiple of four numbers and stays within what is asked for */
   readonly whole: boolean
+  /** Whether every column that is asked for exists */
+  readonly fits: boolean
+  readonly eights?: boolean
   readonly output?: boolean
 }
 
@@ -28,15 +35,23 @@ export const inOrder = (declarations: readonly Declaration[]): string =>
   declarations.map((declare, slot) => declare(slot)).join('\n')
 
 /** Rows (B, L, columns): `read_x(sequence, t, column, end)` and, for outputs, `write_x(sequence, t, column, end, value)`. */
-export function rows({columns, format, name, output = false, whole}: RowsOptions): Declaration {
-  const row = 'sequence * params.length + t'
+export function rows({columns, format, name, output = false, ...rest}: RowsOptions): Declaration {
+  const row = 'sequence * params.length + min(t, params.length - 1u)'
   const at =
-    columns === null
-      ? `params.${name}_offset + (${row}) * params.${name}_stride + column`
-      : `(${row}) * ${columns}u + column`
-  const position = 'sequence: u32, t: u32, column: u32, end: u32'
-  const inside = `t < params.length && column < end`
-  return fours({at, format, inside, name, output, position, whole})
+    typeof columns === 'number'
+      ? `(${row}) * ${columns}u + column`
+      : `params.${columns}_offset + (${row}) * params.${columns}_stride + column`
+  return fours({
+    ...rest,
+    at,
+    format,
+    inside: 'column < end',
+    left: 'end - column',
+    name,
+    output,
+    position: 'sequence: u32, t: u32, column: u32, end: u32',
+    written: 't < params.length && column < end',
+  })
 }
 
 export interface MatrixOptions {
@@ -46,48 +61,78 @@ export interface MatrixOptions {
 }
 
 /** States (…, P, N): `read_s(matrix, p, n)` and `write_s(matrix, p, n, value)`, `matrix` being the number of the P × N. */
-export function states({format, name, output = false}: MatrixOptions, {size, states: count}: SsdForm): Declaration {
+export function states({format, name, output = false}: MatrixOptions, form: SsdForm): Declaration {
+  const {eights, size, states: count} = form
+  const inside = `p < ${size}u && n < ${count}u`
   return fours({
     at: `(matrix * ${size}u + p) * ${count}u + n`,
+    eights,
+    fits: fits(size) && fits(count),
     format,
-    inside: `p < ${size}u && n < ${count}u`,
+    inside,
+    left: `${count}u - n`,
     name,
     output,
     position: 'matrix: u32, p: u32, n: u32',
-    rest: `${count}u - n`,
     whole: count % 4 === 0,
+    written: inside,
   })
 }
+
+/** Whether blocks end where a size ends: none reaches beyond. */
+const fits = (size: number): boolean => size % Math.min(MOST_BLOCK, size) === 0 && size % PLAIN_MULTIPLE === 0
 
 interface Fours {
   readonly name: string
   readonly format: Format
   readonly whole: boolean
+  readonly fits: boolean
+  readonly eights?: boolean
   readonly output: boolean
   readonly position: string
   readonly at: string
+  /** What has to hold for numbers to exist where they are read, and to be written */
   readonly inside: string
-  /** Numbers from here on */
-  readonly rest?: string
+  readonly written: string
+  /** Numbers from here to the end */
+  readonly left: string
 }
 
-function fours({at, format, inside, name, output, position, rest = 'end - column', whole}: Fours): Declaration {
-  const load = whole
-    ? `value = load_${name}((${at}) / 4u);`
-    : `let at = ${at}; let rest = ${rest};
-    for (var i = 0u; i < min(4u, rest); i++) { value[i] = load_${name}(at + i); }`
+function fours(of: Fours): Declaration {
+  const {at, format, left, name, output, position, whole, written} = of
   const store = whole
     ? `store_${name}((${at}) / 4u, value);`
-    : `let at = ${at}; let rest = ${rest};
+    : `let at = ${at}; let rest = ${left};
     for (var i = 0u; i < min(4u, rest); i++) { store_${name}(at + i, value[i]); }`
-  const write = `fn write_${name}(${position}, value: vec4<f32>) { if (${inside}) { ${store} } }`
+  const write = `fn write_${name}(${position}, value: vec4<f32>) { if (${written}) { ${store} } }`
+  if (of.eights && format === 'f16') return (slot) => eightsBinding(slot, of)
   return (slot) => `${binding({binding: slot, format, name, output, width: whole ? 4 : 1})}
-fn read_${name}(${position}) -> vec4<f32> {
-  var value: vec4<f32>;
-  if (${inside}) { ${load} }
-  return value;
-}
+fn read_${name}(${position}) -> vec4<f32> { ${readBody(of)} }
 ${output ? write : ''}`
+}
+
+function readBody({at, fits, inside, left, name, whole}: Fours): string {
+  if (whole && fits) return `return load_${name}((${at}) / 4u);`
+  if (whole) {
+    return `let value = load_${name}(select(0u, (${at}) / 4u, ${inside})); return select(vec4<f32>(), value, ${inside});`
+  }
+  return `var value: vec4<f32>;
+  if (${inside}) {
+    let at = ${at}; let rest = ${left};
+    for (var i = 0u; i < min(4u, rest); i++) { value[i] = load_${name}(at + i); }
+  }
+  return value;`
+}
+
+/** Sixteen bytes at once, as they are: `read_eight_x`, and for outputs `write_eight_x`. */
+function eightsBinding(slot: number, {at, name, output, position, written}: Fours): string {
+  const place = `${name}[(${at}) / 8u]`
+  const declared = `@group(0) @binding(${slot}) var<storage, ${output ? 'read_write' : 'read'}> ${name}: array<vec4<u32>>;`
+  return output
+    ? `${declared}
+fn write_eight_${name}(${position}, value: vec4<u32>) { if (${written}) { ${place} = value; } }`
+    : `${declared}
+fn read_eight_${name}(${position}) -> vec4<u32> { return ${place}; }`
 }
 
 /** Single numbers, of any type that WGSL stores. */
@@ -104,25 +149,18 @@ export const single =
 
 /** x, b or c of the form, read in place. */
 export function strided(name: 'x' | 'b' | 'c', form: SsdForm): Declaration {
-  return rows({columns: null, format: form[name], name, whole: (name === 'x' ? form.size : form.states) % 4 === 0})
+  const size = name === 'x' ? form.size : form.states
+  return rows({columns: name, eights: form.eights, fits: fits(size), format: form[name], name, whole: size % 4 === 0})
 }
 
 /** Rows of E channels, one after another. */
-export function ofChannels(name: string, format: Format, {heads, size}: SsdForm, output = false): Declaration {
-  return rows({columns: heads * size, format, name, output, whole: size % 4 === 0})
+export function ofChannels(name: string, format: Format, form: SsdForm, output = false): Declaration {
+  const {eights, heads, size} = form
+  return rows({columns: heads * size, eights, fits: fits(size), format, name, output, whole: size % 4 === 0})
 }
 
 export const constants = ({chunk}: SsdPlan): string => `${parameters(SSD_PARAMETERS)}
 fn chunk_count() -> u32 { return (params.length + ${chunk - 1}u) / ${chunk}u; }`
-
-const at = (column: string, value: string): string => `${column} + ${value}`
-
-/** Reads of a head's x or dy, and of its group's b or c, in a chunk: `t` within the chunk, columns within the head. */
-export const channelsAt = (name: string, t: string, p: string, {size}: SsdForm): string =>
-  `read_${name}(sequence, first + ${t}, ${at(`head * ${size}u`, p)}, (head + 1u) * ${size}u)`
-
-export const statesAt = (name: string, t: string, n: string, {states: count}: SsdForm): string =>
-  `read_${name}(sequence, first + ${t}, ${at(`channel_group * ${count}u`, n)}, (channel_group + 1u) * ${count}u)`
 
 /** The number of the state of chunk and head among all that are kept, and of a head's first or last state. */
 export const chunkState = ({heads}: SsdForm): string => `((sequence * chunk_count() + chunk) * ${heads}u + head)`
