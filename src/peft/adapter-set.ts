@@ -103,11 +103,11 @@ export class AdapterSet {
     return [...this.variables.values()].reduce((sum, {size}) => sum + size, 0)
   }
 
-  /** The model's sites with all adapters around them. `dropout` is the source of masks while training. */
-  sites(weights: Weights, dropout: RandomStream | null = null): Sites {
+  /** The model's sites with all adapters around them. `dropout` is the source of masks while training; `begins`: see Attachment. */
+  sites(weights: Weights, dropout: RandomStream | null = null, begins: tf.Tensor1D | null = null): Sites {
     return this.entries.reduce(
       (sites, {parameters, settings}) =>
-        methodOf(settings).wrap(settings, {config: this.config, dropout, parameters}, sites),
+        methodOf(settings).wrap(settings, {begins, config: this.config, dropout, parameters}, sites),
       baseSites(weights, this.replaced()),
     )
   }
