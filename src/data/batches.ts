@@ -11,6 +11,10 @@ export interface Batch {
   readonly ids: Int32Array
   /** (rows, length): the token that follows each position; -100 where that is ignored, padding, or past the end. */
   readonly labels: Int32Array
+  /** (rows, length): steps since the example began that a position belongs to; absent where every row is one example. */
+  readonly positions?: Int32Array
+  /** (rows): 1 where a row goes on with what was in the same row of the batch before; absent where none does. */
+  readonly continues?: Float32Array
   readonly rows: number
   readonly length: number
   /** Ids that are not padding. */
@@ -45,12 +49,15 @@ export interface OrderSettings {
   readonly shuffle: boolean
 }
 
-/** Indices 0 … count-1 in the order of one epoch: a Fisher-Yates shuffle that depends on seed, epoch and count alone. */
+/** Indices 0 … count-1 in the order of one epoch, which depends on seed, epoch and count alone. */
 export function epochOrder(count: number, settings: OrderSettings): Int32Array {
-  const order = Int32Array.from({length: count}, (_, index) => index)
-  if (!settings.shuffle) return order
+  if (!settings.shuffle) return Int32Array.from({length: count}, (_, index) => index)
+  return shuffled(count, new RandomStream(settings.seed, 'order', settings.epoch))
+}
 
-  const random = new RandomStream(settings.seed, 'order', settings.epoch)
+/** Indices 0 … count-1 in random order: a Fisher-Yates shuffle. */
+export function shuffled(count: number, random: RandomStream): Int32Array {
+  const order = Int32Array.from({length: count}, (_, index) => index)
   for (let last = count - 1; last > 0; last--) {
     const other = Math.floor(random.uniform() * (last + 1))
     const moved = order[last]

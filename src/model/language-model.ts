@@ -28,6 +28,8 @@ export type Layer = (hidden: tf.Tensor3D) => tf.Tensor3D
 export interface ForwardOptions {
   /** What earlier parts of the sequences left; null is their start. */
   readonly state?: ModelState | null
+  /** (B, L) int32: rows hold several sequences, and so many steps ago began the one that a step belongs to */
+  readonly positions?: tf.Tensor2D | null
   /** Runs each layer instead of calling it. The layer may be run again later; no state comes out then. */
   readonly runLayer?: (layer: Layer, hidden: tf.Tensor3D) => tf.Tensor3D
 }
@@ -43,14 +45,14 @@ export function forward(
   model: LanguageModel,
   sites: Sites,
   ids: tf.Tensor2D,
-  {runLayer, state = null}: ForwardOptions = {},
+  {positions = null, runLayer, state = null}: ForwardOptions = {},
 ): Forwarded {
   const {config, weights} = model
   const parameter = <T extends tf.Tensor>(name: string): T => sites.parameter(name, weights.get(name)) as T
   const parts: Parts = {
     epsilon: config.epsilon,
     layers: config.layers,
-    mixer: (layer, normed) => mixerOf({config, sites, weights}, layer, normed, state?.[layer] ?? null),
+    mixer: (layer, normed) => mixerOf({config, positions, sites, weights}, layer, normed, state?.[layer] ?? null),
     norm: (layer) => parameter(layer < config.layers ? checkpointName(`layers.${layer}`, 'norm.weight') : FINAL_NORM),
   }
   const hidden = embed(ids, parameter(EMBEDDINGS), sites.embeddingTerms()) // (B, L, d)

@@ -13,6 +13,8 @@ export interface MixerContext<Config> {
   readonly config: Config
   readonly weights: Weights
   readonly sites: Sites
+  /** (B, L) int32, where rows hold several sequences: steps since the sequence began. null: a row is one sequence. */
+  readonly positions: tf.Tensor2D | null
 }
 
 export interface MixerOutputs {

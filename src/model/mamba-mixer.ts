@@ -21,7 +21,7 @@ import {checkpointName} from './parameters.js'
 
 /** hidden (B, L, d) → out (B, L, d) and the state after the last step. A null state is the start of a sequence. */
 export function mambaMixer(
-  {config, sites, weights}: MixerContext<Mamba1Config>,
+  {config, positions, sites, weights}: MixerContext<Mamba1Config>,
   layer: number,
   hidden: tf.Tensor3D,
   state: LayerState | null,
@@ -39,6 +39,7 @@ export function mambaMixer(
     {
       bias: config.convBias ? parameter<tf.Tensor1D>('conv1d.bias') : null,
       weight: parameter<tf.Tensor3D>('conv1d.weight'),
+      positions,
       window: state?.window ?? null,
       x,
     },
@@ -52,7 +53,7 @@ export function mambaMixer(
   const a = weights.derivedFrom(checkpointName(site, 'A_log'), aLog, (value) => tf.neg(tf.exp(value))) // (E, N)
   const scan = sites.scan(
     layer,
-    {a, b, c, d: parameter<tf.Tensor1D>('D'), delta, h0: (state?.scan ?? null) as tf.Tensor3D | null, u, z},
+    {a, b, c, d: parameter<tf.Tensor1D>('D'), delta, h0: (state?.scan ?? null) as tf.Tensor3D | null, positions, u, z},
     selectiveScan,
   )
   const out = sites.linear(`${site}.out_proj`, scan.y) // (B, L, d)

@@ -18,7 +18,7 @@ import {checkpointName} from './parameters.js'
 
 /** hidden (B, L, d) → out (B, L, d) and the state after the last step. A null state is the start of a sequence. */
 export function mamba2Mixer(
-  {config, sites, weights}: MixerContext<Mamba2Config>,
+  {config, positions, sites, weights}: MixerContext<Mamba2Config>,
   layer: number,
   hidden: tf.Tensor3D,
   state: LayerState | null,
@@ -38,6 +38,7 @@ export function mamba2Mixer(
     {
       bias: config.convBias ? parameter<tf.Tensor1D>('conv1d.bias') : null,
       weight: parameter<tf.Tensor3D>('conv1d.weight'),
+      positions,
       window: state?.window ?? null,
       x: xbc,
     },
@@ -49,7 +50,7 @@ export function mamba2Mixer(
   const a = weights.derivedFrom(checkpointName(site, 'A_log'), aLog, (value) => tf.neg(tf.exp(value))) // (H)
   const scan = sites.scan(
     layer,
-    {a, b, c, d: parameter<tf.Tensor1D>('D'), delta, h0: (state?.scan ?? null) as tf.Tensor4D | null, x},
+    {a, b, c, d: parameter<tf.Tensor1D>('D'), delta, h0: (state?.scan ?? null) as tf.Tensor4D | null, positions, x},
     (inputs) => ssdScan(inputs, {groups, heads, limit}),
   )
   const normed = gatedRmsNorm(scan.y, z, parameter<tf.Tensor1D>('norm.weight'), epsilon) // (B, L, E)

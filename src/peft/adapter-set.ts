@@ -149,22 +149,22 @@ export class AdapterSet {
     return [...this.variables.values()].reduce((sum, {size}) => sum + size, 0)
   }
 
-  /** The model's sites with all adapters around them. `dropout` is the source of masks while training. */
-  sites(weights: Weights, dropout: RandomStream | null = null): Sites {
-    return this.around(weights, dropout, false)
+  /** The model's sites with all adapters around them. `dropout` is the source of masks while training; `begins`: see Attachment. */
+  sites(weights: Weights, dropout: RandomStream | null = null, begins: tf.Tensor1D | null = null): Sites {
+    return this.around(weights, {begins, dropout}, false)
   }
 
   /** The same for values that no longer change, as while generating: what follows from them is kept until dispose. */
   settledSites(weights: Weights): Sites {
-    return this.around(weights, null, true)
+    return this.around(weights, {begins: null, dropout: null}, true)
   }
 
-  private around(weights: Weights, dropout: RandomStream | null, isSettled: boolean): Sites {
+  private around(weights: Weights, of: Pick<Attachment, 'begins' | 'dropout'>, isSettled: boolean): Sites {
     return this.entries.reduce(
       (sites, {parameters, settings}, index) => {
         const kept: Attachment['kept'] = (name, make) => this.derive(fullName(index, name), make)
         const settled: Attachment['settled'] = isSettled ? kept : (_name, make) => make()
-        const attachment = {config: this.config, dropout, kept, parameters, settled, weights}
+        const attachment = {...of, config: this.config, kept, parameters, settled, weights}
         return methodOf(settings).wrap(settings, attachment, sites)
       },
       baseSites(weights, this.replaced()),

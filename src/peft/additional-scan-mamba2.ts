@@ -47,6 +47,7 @@ export function wrapMamba2(
       const {last, y} = causalConv({
         bias: config.convBias ? value<tf.Tensor1D>(layer, 'conv1d.bias') : null,
         weight: value<tf.Tensor3D>(layer, 'conv1d.weight'),
+        positions: inputs.positions ?? null,
         window: own,
         x: taken(projected, layer),
       })

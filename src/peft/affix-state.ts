@@ -48,7 +48,7 @@ function layerState(model: LanguageModel, kind: AffixKind, layer: number, vector
   const base = baseSites(model.weights)
   const {config, weights} = model
   const input: tf.Tensor3D = tf.expandDims(vectors, 0) // (1, n, ·)
-  if (kind === 'prefix') return mixer({config, sites: base, weights}, layer, input, null).state
+  if (kind === 'prefix') return mixer({config, positions: null, sites: base, weights}, layer, input, null).state
   const [outputs] = weights.get(`backbone.layers.${layer}.mixer.in_proj.weight`).shape
   const missing = outputs - input.shape[2]
   const projected =
@@ -65,5 +65,5 @@ function layerState(model: LanguageModel, kind: AffixKind, layer: number, vector
     linear: (site, x, terms) => (site === name ? projected : base.linear(site, x, terms)),
   }
   const nothing: tf.Tensor3D = tf.zeros([1, input.shape[1], config.hidden]) // (1, n, d)
-  return mixer({config, sites, weights}, layer, nothing, null).state
+  return mixer({config, positions: null, sites, weights}, layer, nothing, null).state
 }

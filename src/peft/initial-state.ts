@@ -37,24 +37,32 @@ function forEachSequence(state: tf.Tensor, batch: number): tf.Tensor {
   return tf.tile(tf.expandDims(state, 0), [batch, ...state.shape.map(() => 1)])
 }
 
-function wrap(settings: InitialStateSettings, {config, parameters: values}: Attachment, base: Sites): Sites {
+function wrap(settings: InitialStateSettings, {begins, config, parameters: values}: Attachment, base: Sites): Sites {
   const value = (name: string): tf.Tensor => values.get(name) as tf.Tensor
+  /** The learned state where rows begin, beside what the others go on with. */
+  const beside = (given: tf.Tensor, learned: tf.Tensor): tf.Tensor =>
+    begins
+      ? tf.add(given, tf.mul(learned, tf.reshape(begins, [begins.size, ...learned.shape.slice(1).map(() => 1)])))
+      : given
   return {
     ...base,
     conv(layer, inputs, run) {
-      if (!settings.conv || config.convWidth === 1 || inputs.window) return base.conv(layer, inputs, run)
+      if (!settings.conv || config.convWidth === 1 || (inputs.window && !begins)) return base.conv(layer, inputs, run)
       const window = tf.transpose(value(convName(layer))) // (K−1, channels)
-      return base.conv(layer, {...inputs, window: forEachSequence(window, inputs.x.shape[0]) as tf.Tensor3D}, run)
+      const learned = forEachSequence(window, inputs.x.shape[0]) // (B, K−1, channels)
+      const before = inputs.window ? beside(inputs.window, learned) : learned
+      return base.conv(layer, {...inputs, window: before as tf.Tensor3D}, run)
     },
     scan<Inputs extends AnyScanInputs, Outputs extends AnyScanOutputs>(
       layer: number,
       inputs: Inputs,
       run: (inputs: Inputs) => Outputs,
     ): Outputs {
-      if (!settings.scan || inputs.h0) return base.scan(layer, inputs, run)
+      if (!settings.scan || (inputs.h0 && !begins)) return base.scan(layer, inputs, run)
       const state = stateOf(values, scanName(layer), settings.rank) // (E, N) or (H, P, N)
       const scaled = settings.scale === undefined ? state : tf.mul(state, settings.scale) // as before
-      const h0 = forEachSequence(scaled, inputs.delta.shape[0]) // (B, E, N) or (B, H, P, N)
+      const learned = forEachSequence(scaled, inputs.delta.shape[0]) // (B, E, N) or (B, H, P, N)
+      const h0 = inputs.h0 ? beside(inputs.h0, learned) : learned
       return base.scan(layer, {...inputs, h0}, run)
     },
   }

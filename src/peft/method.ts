@@ -51,6 +51,11 @@ export interface Attachment {
   readonly kept: <T extends tf.Tensor>(name: string, make: () => T) => T
   /** The source of dropout masks while training; null when not training. */
   readonly dropout: RandomStream | null
+  /**
+   * (B) 1 where a row of the batch begins a sequence although the model is given a state, whose part for that row is zero;
+   * null: all rows go on, or all begin.
+   */
+  readonly begins: tf.Tensor1D | null
 }
 
 /** Adds a method's update to a checkpoint tensor, in place. `base` are the values before any update. */

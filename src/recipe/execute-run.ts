@@ -5,7 +5,7 @@ import {pruneCheckpoints, writeCheckpoint} from '../checkpoint/training-checkpoi
 import {DeviceError, FileError, interruption, InterruptedError, MemoryError, NumericError} from '../errors.js'
 import {saveAdapter} from '../peft/saved-adapter.js'
 import {type Snapshot} from '../train/progress.js'
-import {planTraining} from '../train/training-plan.js'
+import {stepRows} from '../train/step-rows.js'
 import {train} from '../train/train.js'
 import {type TrainSettings} from '../train/training-run.js'
 import {placeInRecipe} from './model-place.js'
@@ -42,10 +42,7 @@ export async function execute(prepared: Prepared, options: RunOptions, start: St
   const {recipe, report} = options
   const {adapters, model, train: examples} = prepared
   const settings = {...trainSettings(recipe), recompute: recomputes(prepared.memory)}
-  const {steps} = planTraining(
-    examples.examples.map(({ids}) => ids.length),
-    settings,
-  )
+  const {steps} = stepRows(examples.examples, settings).plan
   const done = start.snapshot?.progress.step ?? 0
   const reached: Reached = {saved: done, step: done}
   const plan = {event: 'plan', steps, total: model.weights.size, trainable: adapters.size} as const
@@ -91,9 +88,10 @@ async function trainAndRecord(
   return train({
     checkpoints: {
       every: recipe.checkpoints.every,
-      async save({bestValues = null, optimizer, progress}) {
+      async save({bestValues = null, carried = null, optimizer, progress}) {
         const content = toContent({
           bestValues,
+          carried,
           metrics: await metrics.settle(),
           optimizer,
           origin,

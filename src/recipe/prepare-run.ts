@@ -20,12 +20,15 @@ import {estimateMemory} from '../train/memory-estimate.js'
 import {explainTraining} from '../train/memory-explained.js'
 import {type RunShape} from '../train/memory-fit.js'
 import {startAdapters} from '../train/start-adapters.js'
+import {type StepRows, stepRows} from '../train/step-rows.js'
+import {checkPacking} from './check-packing.js'
 import {checkVocabulary} from './check-vocabulary.js'
 import {placeInRecipe} from './model-place.js'
 import {readData} from './run-data.js'
 import {type RunOptions} from './run-options.js'
 import {type RunOrigin} from './run-state.js'
 import {type Recipe} from './schema.js'
+import {trainSettings} from './settings.js'
 import {decided, stepShape} from './step-shape.js'
 
 export interface Prepared {
@@ -55,14 +58,17 @@ export async function prepare(
   report({event: 'stage', text: 'Reading data'})
   const {train: examples, validation} = await readData(recipe, found)
   for (const note of notesOf(examples, validation)) report({event: 'note', text: note})
+  const rows = stepRows(examples.examples, trainSettings(recipe))
+  for (const note of rows.notes) report({event: 'note', text: `data.train: ${note}`})
   refuseAborted(signal)
   report({event: 'stage', text: 'Starting device'})
   const device = await startDevice(choice, {gpuMemory, precision: recipe.model.dtype})
   report({event: 'note', text: `device ${device.description}`})
-  const memory = await memoryOf(device, recipe, configOf(files), examples.examples)
+  const memory = await memoryOf(device, recipe, configOf(files), rows)
   let model: LanguageModel | undefined
   let adapters: AdapterSet | undefined
   try {
+    checkPacking(recipe, configOf(files), device)
     for (const note of await memoryNotes(memory, recipe)) report({event: 'note', text: note})
     report({event: 'stage', text: `Loading ${recipe.model.base}`})
     const base = {
@@ -79,7 +85,7 @@ export async function prepare(
       : await startAdapters({base, initAdapter, model, seed, settings})
     report({event: 'stage', text: 'Checking that every adapter tensor gets a gradient'})
     const recompute = recomputes(memory)
-    const checked = await checkGradientFlow({adapters, model}, examples.examples.slice(0, 1), {recompute})
+    const checked = await checkGradientFlow({adapters, model}, [beginning(examples.examples[0], recipe)], {recompute})
     refuseAborted(signal)
     report({event: 'note', text: `gradients reach all ${checked} adapter tensors`})
     const origin = originOf(device, base.fingerprint, examples.examples)
@@ -93,19 +99,19 @@ export async function prepare(
   }
 }
 
-async function memoryOf(
-  device: Device,
-  recipe: Recipe,
-  config: MambaConfig,
-  examples: readonly Example[],
-): Promise<StepMemory> {
+async function memoryOf(device: Device, recipe: Recipe, config: MambaConfig, rows: StepRows): Promise<StepMemory> {
   const memory = await device.memory()
-  const shape = await decided(stepShape(recipe, config, placeOf(device.name), examples), recipe, memory)
+  const shape = await decided(stepShape(recipe, config, placeOf(device.name), rows), recipe, memory)
   if (memory?.bytes) gpuBackend()?.expectRoom(memory.bytes)
   return {available: memory ?? {bytes: null, source: 'not known'}, shape}
 }
 
 export const recomputes = ({shape}: StepMemory): boolean => shape.checkpointing === 'block'
+
+/** As much of an example as a row holds, and the token that is predicted from it. */
+function beginning({ids, labels, where}: Example, {data: {max_length: length}}: Recipe): Example {
+  return {ids: ids.subarray(0, length + 1), labels: labels.subarray(0, length + 1), where}
+}
 
 /** What train.checkpointing: auto has decided, where that is not the usual. */
 async function memoryNotes({available, shape}: StepMemory, {train: {checkpointing}}: Recipe): Promise<string[]> {

@@ -13,7 +13,13 @@ export interface BrokenRule {
 }
 
 export function brokenRules(recipe: unknown): BrokenRule[] {
-  return [...warmupWithinRun(recipe), ...lossFitsFormat(recipe), ...distinctAdapters(recipe), ...trainingRules(recipe)]
+  return [
+    ...warmupWithinRun(recipe),
+    ...lossFitsFormat(recipe),
+    ...distinctAdapters(recipe),
+    ...carriedAlone(recipe),
+    ...trainingRules(recipe),
+  ]
 }
 
 function warmupWithinRun(recipe: unknown): BrokenRule[] {
@@ -22,6 +28,25 @@ function warmupWithinRun(recipe: unknown): BrokenRule[] {
   if (typeof warmup !== 'number' || typeof steps !== 'number' || warmup < 1 || warmup <= steps) return []
   const message = `${warmup} steps of warm-up are longer than the run, whose train.max_steps is ${steps}; write at most ${steps}, or a share below 1`
   return [{message, path: ['train', 'schedule', 'warmup']}]
+}
+
+/** What does not go together with data.carry_state, and what to write instead. */
+const NOT_CARRIED: readonly (readonly [path: Path, value: unknown, message: string])[] = [
+  [['data', 'packing'], true, 'rows are either packed or carried in pieces; write false, or data.carry_state: false'],
+  [['train', 'checkpointing'], 'block', 'layers that are computed again carry no state; write none or auto'],
+  [
+    ['train', 'on_nonfinite'],
+    'skip',
+    'a step that is not finite leaves a state that is not either, so it cannot be skipped with data.carry_state; write stop',
+  ],
+]
+
+function carriedAlone(recipe: unknown): BrokenRule[] {
+  if (valueAt(recipe, ['data', 'carry_state']) !== true) return []
+  return NOT_CARRIED.filter(([path, value]) => valueAt(recipe, path) === value).map(([path, , message]) => ({
+    message,
+    path,
+  }))
 }
 
 function lossFitsFormat(recipe: unknown): BrokenRule[] {

@@ -1,13 +1,15 @@
 /**
  * What a checkpoint of a run says besides its tensors: how far the run is, and what it was made with, so that a run is not
  * continued with something else. Tensors are the adapters' `value.<name>` and the optimizer's `m.<name>` and `v.<name>`;
- * those that are not trained are `frozen.<name>`. Where the best evaluation's values are kept they are `best.<name>`.
+ * those that are not trained are `frozen.<name>`. Where the best evaluation's values are kept they are `best.<name>`, and
+ * where rows go on with what the step before left, that is `carried.<kind>.<layer>`.
  */
 import {z} from 'zod'
 import {type LogPosition} from '../checkpoint/append-log.js'
 import {type CheckpointContent, type CheckpointTensor} from '../checkpoint/training-checkpoint.js'
 import {type Fault, FileError} from '../errors.js'
 import {type ParameterValues} from '../peft/method.js'
+import {type CarriedValues} from '../train/carried-state.js'
 import {type OptimizerState} from '../train/optimizer.js'
 import {type Progress} from '../train/progress.js'
 import {type Recipe, recipeSchema} from './schema.js'
@@ -32,6 +34,7 @@ export interface RunState {
   readonly values: ReadonlyMap<string, ParameterValues>
   /** Those of the best evaluation; null where they are not wanted, or before the first. */
   readonly bestValues: ReadonlyMap<string, ParameterValues> | null
+  readonly carried: CarriedValues | null
 }
 
 const count = z.int().min(0)
@@ -82,7 +85,9 @@ const schema = z.strictObject({
   steps: z.int().min(1),
 })
 
-export function toContent({bestValues, optimizer, values, ...state}: RunState): CheckpointContent {
+const CARRIED = 'carried.'
+
+export function toContent({bestValues, carried, optimizer, values, ...state}: RunState): CheckpointContent {
   const tensors = new Map<string, CheckpointTensor>()
   for (const [name, {shape, values: numbers}] of values) {
     const moments = optimizer.moments.get(name)
@@ -96,24 +101,26 @@ export function toContent({bestValues, optimizer, values, ...state}: RunState): 
     const best = bestValues?.get(name)
     if (best) tensors.set(`best.${name}`, best)
   }
+  for (const [name, tensor] of carried ?? []) tensors.set(`${CARRIED}${name}`, tensor)
   return {state: {...state, optimizer_steps: optimizer.steps}, tensors}
 }
 
 /** Errors: FileError with everything that is missing or wrong; `file` names it. */
 export function fromContent({state, tensors}: CheckpointContent, file: string): RunState {
   const {data, error} = schema.safeParse(state)
-  const {bestValues, faults, moments, values} = split(tensors)
+  const {bestValues, carried, faults, moments, values} = split(tensors)
   faults.push(...(error?.issues ?? []).map(({message, path}) => ({message, where: path.map(String).join('.')})))
   if (!data || faults.length > 0) {
     throw new FileError(`The checkpoint ${file} does not hold the state of a run.`, {faults: faults.slice(0, 20)})
   }
   const {optimizer_steps: steps, ...rest} = data
-  return {...rest, bestValues, optimizer: {moments, steps}, values}
+  return {...rest, bestValues, carried: carried.size > 0 ? carried : null, optimizer: {moments, steps}, values}
 }
 
 function split(tensors: CheckpointContent['tensors']): {
   values: Map<string, ParameterValues>
   bestValues: Map<string, ParameterValues> | null
+  carried: Map<string, ParameterValues>
   moments: Map<string, {m: Float32Array; v: Float32Array}>
   faults: Fault[]
 } {
@@ -121,8 +128,10 @@ function split(tensors: CheckpointContent['tensors']): {
   const values = new Map<string, ParameterValues>()
   const moments = new Map<string, {m: Float32Array; v: Float32Array}>()
   const best = new Map<string, ParameterValues>()
+  const carried = new Map<string, ParameterValues>()
   let frozen = 0
   for (const [full, tensor] of tensors) {
+    if (full.startsWith(CARRIED)) carried.set(full.slice(CARRIED.length), tensor)
     if (full.startsWith('frozen.')) {
       values.set(full.slice('frozen.'.length), tensor)
       frozen++
@@ -140,9 +149,9 @@ function split(tensors: CheckpointContent['tensors']): {
     moments.set(name, {m: m.values, v: v.values})
   }
   const trained = values.size - frozen
-  const expected = (best.size === 0 ? 3 : 4) * trained
-  if (tensors.size - frozen !== expected && faults.length === 0) {
-    faults.push({message: `${tensors.size - frozen} tensors; expected ${expected} for ${trained} values`, where: ''})
+  const expected = (best.size === 0 ? 3 : 4) * trained + frozen + carried.size
+  if (tensors.size !== expected && faults.length === 0) {
+    faults.push({message: `${tensors.size} tensors; expected ${expected} for ${values.size} values`, where: ''})
   }
-  return {bestValues: best.size === 0 ? null : best, faults, moments, values}
+  return {bestValues: best.size === 0 ? null : best, carried, faults, moments, values}
 }

@@ -67,15 +67,16 @@ const data = z.strictObject({
     ),
   shuffle: z.boolean().default(true).describe('Visit the training rows in a new seeded order in each epoch.'),
   packing: z
-    .literal(false, {
-      error: (issue) =>
-        issue.input === true
-          ? 'packing several rows into one sequence with state reset is not in this version: write false (rows are padded, which changes no result)'
-          : undefined,
-    })
+    .boolean()
     .default(false)
     .describe(
-      'Several rows in one sequence. Not in this version: only false is accepted, and padding changes no result.',
+      'Several training rows one behind the other in one of max_length tokens, each from its own first state. It changes no result of a row, saves padding, and puts more rows into a step: batch_size counts the packed ones.',
+    ),
+  carry_state: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Rows and files longer than max_length are not cut but read in pieces of it, step after step in the same row of the batch; each piece begins with the state that the one before it left.',
     ),
 })
 

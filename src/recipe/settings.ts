@@ -1,7 +1,17 @@
 /** A recipe's sections as the settings of the layers below, which know nothing of recipes. */
 import {type DataSettings} from '../data/rows.js'
+import {type RowLayout} from '../train/step-rows.js'
 import {type TrainSettings} from '../train/training-run.js'
 import {type Recipe} from './schema.js'
+
+/** Rows that are carried are cut nowhere: they are read in pieces. */
+const lengthLimit = ({carry_state: carried, max_length: length}: Recipe['data']): number =>
+  carried ? Number.MAX_SAFE_INTEGER : length
+
+function layoutOf({carry_state: carried, max_length: length, packing}: Recipe['data']): RowLayout {
+  if (carried) return {kind: 'carried', length}
+  return packing ? {kind: 'packed', length} : {kind: 'padded'}
+}
 
 export function dataSettings({data}: Recipe): DataSettings {
   return {
@@ -10,7 +20,7 @@ export function dataSettings({data}: Recipe): DataSettings {
     container: data.container,
     format: data.format,
     lossOn: data.loss_on,
-    maxLength: data.max_length,
+    maxLength: lengthLimit(data),
     overflow: data.overflow,
     template: data.template,
     trainOnEos: data.train_on_eos,
@@ -30,6 +40,7 @@ export function trainSettings({data, eval: evaluation, logging, seed, train}: Re
     gaugeEvery: logging.every,
     gradientAccumulation: train.gradient_accumulation,
     keepBest: keepsBest(train),
+    layout: layoutOf(data),
     learningRate: optimizer.learning_rate,
     maxSeconds: train.max_minutes === null ? null : 60 * train.max_minutes,
     maxSkips: train.on_nonfinite === 'skip' ? train.max_skips : 0,

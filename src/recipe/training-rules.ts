@@ -25,6 +25,10 @@ function needValidation(recipe: unknown): BrokenRule[] {
 
 function oneStepSize(recipe: unknown): BrokenRule[] {
   const tokens = valueAt(recipe, ['train', 'tokens_per_step'])
+  if (typeof tokens === 'number' && valueAt(recipe, ['data', 'carry_state']) === true) {
+    const message = 'rows that are carried go on from batch to batch; write train.gradient_accumulation instead'
+    return [{message, path: ['train', 'tokens_per_step']}]
+  }
   const batches = valueAt(recipe, ['train', 'gradient_accumulation']) ?? 1
   if (typeof tokens !== 'number' || typeof batches !== 'number' || batches === 1) return []
   const message = `a step cannot be of ${batches} batches (train.gradient_accumulation) and of ${tokens} tokens; leave one of them out`

@@ -20,7 +20,7 @@ import {estimateMemory} from '../train/memory-estimate.js'
 import {type FittingSettings, fits, fittingSettings, type RunShape} from '../train/memory-fit.js'
 import {type MemoryEstimate} from '../train/memory-parts.js'
 import {sizeOf} from '../train/memory-shape.js'
-import {planTraining} from '../train/training-plan.js'
+import {type StepRows, stepRows} from '../train/step-rows.js'
 import {countParameters} from './inspect-model.js'
 import {type MeasuredStep} from './measure-step.js'
 import {type PlanQuestion} from './plan-question.js'
@@ -83,7 +83,8 @@ export async function planRun(question: PlanQuestion): Promise<PlannedRun> {
   const config = readMambaConfig(await readModelConfig(where.model), `${where.model}/config.json`)
   const {available, description, place} = await findPlace(choice, recipe, gpuMemory)
   const {examples, problem} = await findExamples(recipe, where)
-  const shape = await decided(stepShape(recipe, config, place, examples), recipe, available)
+  const rows = examples && stepRows(examples, trainSettings(recipe))
+  const shape = await decided(stepShape(recipe, config, place, rows), recipe, available)
   const memory = await estimateMemory(shape)
   const fitting = fits(memory.total, available)
   const plan: RunPlan = {
@@ -92,7 +93,7 @@ export async function planRun(question: PlanQuestion): Promise<PlannedRun> {
     device_description: description,
     precision: place.precision,
     ...parametersOf(shape, config),
-    steps: stepsOf(recipe, shape, examples, problem),
+    steps: stepsOf(recipe, shape, rows, problem),
     checkpointing: await checkpointingOf(recipe, shape),
     memory,
     available,
@@ -127,30 +128,19 @@ async function checkpointingOf({train}: Recipe, shape: RunShape): Promise<Planne
   }
 }
 
-function stepsOf(
-  recipe: Recipe,
-  {length}: RunShape,
-  examples: readonly Example[] | null,
-  problem: string | null,
-): PlannedSteps {
+function stepsOf(recipe: Recipe, {length}: RunShape, rows: StepRows | null, problem: string | null): PlannedSteps {
   const {batch_size: batchSize, gradient_accumulation: accumulation} = recipe.train
-  const planned =
-    examples &&
-    planTraining(
-      examples.map(({ids}) => ids.length),
-      trainSettings(recipe),
-    )
-  const tokens = examples?.reduce((sum, {ids}) => sum + ids.length, 0) ?? 0
+  const tokens = rows?.lengths.reduce((sum, length) => sum + length, 0) ?? 0
   return {
-    rows: examples?.length ?? null,
+    rows: rows?.count ?? null,
     problem,
-    steps: planned?.steps ?? null,
-    steps_per_epoch: planned?.stepsPerEpoch ?? null,
+    steps: rows?.plan.steps ?? null,
+    steps_per_epoch: rows?.plan.stepsPerEpoch ?? null,
     batch_size: batchSize,
     gradient_accumulation: accumulation,
     length,
     tokens_per_step: batchSize * accumulation * length,
-    mean_tokens_per_step: planned && Math.round(tokens / planned.stepsPerEpoch),
+    mean_tokens_per_step: rows && Math.round(tokens / rows.plan.stepsPerEpoch),
   }
 }
 

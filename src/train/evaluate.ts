@@ -42,6 +42,11 @@ export async function evaluate(
     supervised += batch.supervisedTokens
     report(Math.min(from + batchSize, ordered.length), ordered.length)
   }
+  return meanOf(loss, tokens, supervised)
+}
+
+/** Of a summed loss. Errors: NumericError. */
+export function meanOf(loss: number, tokens: number, supervised: number): Evaluation {
   const mean = loss / supervised
   if (!Number.isFinite(mean)) throw new NumericError(`The evaluation loss is ${mean}.`)
   return {loss: mean, perplexity: Math.exp(mean), supervised_tokens: supervised, tokens}

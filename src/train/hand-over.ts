@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import {RandomStream} from '../data/random.js'
 import {interruption} from '../errors.js'
 import {lossAndGradients, type LossOptions} from './batch-loss.js'
+import {type CarriedState} from './carried-state.js'
 import {type Optimizer} from './optimizer.js'
 import {type StepWork} from './step-work.js'
 import {type TrainingRun, type TrainSettings} from './training-run.js'
@@ -26,28 +27,42 @@ interface StepOutcome {
   readonly gradNorm: number
 }
 
+export interface StepTools {
+  readonly optimizer: Optimizer
+  readonly learningRate: number
+  /** Whether the norms of the gradient are wanted tensor by tensor */
+  readonly isGauged: boolean
+  /** null where no batch goes on with what another left */
+  readonly carried: CarriedState | null
+}
+
 /** Gives the device one step with the gradient of the mean loss over all supervised tokens of the micro-batches. */
 export async function handOver(
   {settings, signal, trainee}: TrainingRun,
   work: StepWork,
-  optimizer: Optimizer,
-  {isGauged, learningRate}: {readonly isGauged: boolean; readonly learningRate: number},
+  {carried, isGauged, learningRate, optimizer}: StepTools,
 ): Promise<HandedOver> {
   const {batches, step, supervisedTokens} = work
   const options = lossOptions(settings, step)
   const losses: tf.Scalar[] = []
+  carried?.abandon()
   try {
     for (const batch of batches) {
       await setImmediate() // let the terminal repaint and signals arrive
       if (signal?.aborted) throw interruption(signal, `Stopped after step ${step}.`)
-      const {gradients, loss} = lossAndGradients(trainee, batch, options)
+      const {gradients, loss, state} = lossAndGradients(trainee, batch, {
+        ...options,
+        ...(carried && {state: carried.current}),
+      })
       losses.push(loss)
+      if (state) carried?.advance(state)
       await optimizer.accumulate(gradients, 1 / supervisedTokens) // waits for nothing on the GPU
       tf.dispose([...gradients.values()])
     }
     const norms = isGauged ? optimizer.gradientNorms() : null
     norms?.catch(() => {}) // whoever settles the step hears of it
     const norm = settings.maxSkips === 0 ? optimizer.step(learningRate) : stepIfFinite(optimizer, losses, learningRate)
+    carried?.commit()
     const outcome = outcomeOf(norm, losses, supervisedTokens)
     outcome.catch(() => {}) // whoever settles the step hears of it
     return {learningRate, norms, outcome, work}

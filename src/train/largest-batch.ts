@@ -2,12 +2,21 @@
 import {gpuBackend} from '../backend/gpu/current.js'
 import {type Example} from '../data/rows.js'
 import {type StepShape} from './memory-shape.js'
+import {type StepRows} from './step-rows.js'
+
+export type LargestBatch = Required<Pick<StepShape, 'length' | 'rows' | 'supervised'>>
+
+/** The same of a run's steps. */
+export function largestStep({carried, count, lengths, mostSupervised}: StepRows, batchSize: number): LargestBatch {
+  return {
+    length: lengths.reduce((longest, length) => Math.max(longest, length), 1),
+    rows: Math.min(batchSize, carried || count),
+    supervised: mostSupervised(batchSize),
+  }
+}
 
 /** As many rows as a batch has, all as long as the longest, with the most tokens that have a loss. */
-export function largestBatch(
-  examples: readonly Example[],
-  batchSize: number,
-): Required<Pick<StepShape, 'length' | 'rows' | 'supervised'>> {
+export function largestBatch(examples: readonly Example[], batchSize: number): LargestBatch {
   const counts = examples.map(({labels}) => labels.subarray(1).reduce((sum, label) => sum + (label >= 0 ? 1 : 0), 0))
   const most = counts.sort((a, b) => b - a).slice(0, batchSize)
   return {

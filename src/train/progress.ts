@@ -3,6 +3,7 @@
  * rows of a step follow from its number, and random streams from the seed and that number, so none of them is kept.
  */
 import {type ParameterValues} from '../peft/method.js'
+import {type CarriedValues} from './carried-state.js'
 import {type Evaluation} from './evaluate.js'
 import {type StepEvent} from './events.js'
 import {type OptimizerState} from './optimizer.js'
@@ -31,6 +32,8 @@ export interface Snapshot {
   readonly optimizer: OptimizerState
   /** The adapters' values at the best evaluation; null where they are not wanted, or before the first. */
   readonly bestValues?: ReadonlyMap<string, ParameterValues> | null
+  /** What rows go on with, where the run carries states from step to step */
+  readonly carried?: CarriedValues | null
 }
 
 /** Whether a run of `steps` steps is at its end, and nothing is left but to evaluate and save. */

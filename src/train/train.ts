@@ -4,8 +4,10 @@
  */
 import {InterruptedError, NumericError} from '../errors.js'
 import {gpuHost} from '../backend/gpu/current.js'
+import {CarriedState} from './carried-state.js'
 import {createOptimizer} from './create-optimizer.js'
 import {evaluate, type Evaluation} from './evaluate.js'
+import {evaluateCarried} from './evaluate-carried.js'
 import {type StepEvent} from './events.js'
 import {groupNorms} from './gradient-groups.js'
 import {handOver, type HandedOver, lossOptions} from './hand-over.js'
@@ -13,10 +15,10 @@ import {notFinite, whatIsNotFinite} from './non-finite.js'
 import {type Optimizer} from './optimizer.js'
 import {evaluationInterval} from './plan.js'
 import {hasEnded, NOT_BEGUN, type Progress, type Snapshot} from './progress.js'
-import {planTraining, type TrainingPlan} from './training-plan.js'
 import {rateFactor} from './schedule.js'
 import {watchLoss} from './spike-watch.js'
-import {type StepWork, workOfStep} from './step-work.js'
+import {type StepRows, stepRows} from './step-rows.js'
+import {type StepWork} from './step-work.js'
 import {tensorRates} from './tensor-rates.js'
 import {type TrainingRun, type TrainResult} from './training-run.js'
 import {watchValidation} from './validation-watch.js'
@@ -36,6 +38,7 @@ export async function train(run: TrainingRun): Promise<TrainResult> {
     if (error instanceof InterruptedError) await loop.save()
     throw error
   } finally {
+    loop.dispose()
     optimizer.dispose()
   }
 }
@@ -44,7 +47,8 @@ class TrainingLoop {
   private progress: Progress
   /** The step of the last checkpoint */
   private saved: number
-  private readonly plan: TrainingPlan
+  private readonly rows: StepRows
+  private readonly carried: CarriedState | null
   private readonly interval: number
   private bestValues: Snapshot['bestValues']
   private readonly began: number
@@ -54,22 +58,23 @@ class TrainingLoop {
     private readonly training: TrainingRun,
     private readonly optimizer: Optimizer,
   ) {
-    const {from = null, settings, train: rows} = training
+    const {from = null, settings, train: examples} = training
     this.progress = from?.progress ?? NOT_BEGUN
     this.saved = this.progress.step
     if (from) optimizer.restore(from.optimizer)
     this.bestValues = from?.bestValues ?? null
-    this.plan = planTraining(
-      rows.map(({ids}) => ids.length),
-      settings,
-    )
-    this.interval = evaluationInterval(settings.evaluation.every, this.plan.stepsPerEpoch)
+    this.rows = stepRows(examples, settings)
+    this.carried =
+      this.rows.carried > 0
+        ? CarriedState.create(training.trainee.model.config.layers, this.rows.carried, from?.carried ?? null)
+        : null
+    this.interval = evaluationInterval(settings.evaluation.every, this.rows.plan.stepsPerEpoch)
     this.began = performance.now() - 1000 * this.progress.elapsed_s
   }
 
   async run(): Promise<TrainResult> {
     const {settings} = this.training
-    const {steps} = this.plan
+    const {steps} = this.rows.plan
     const first = this.progress.step
     if (first === 0 && settings.evaluation.atStart) {
       await this.sample()
@@ -86,9 +91,11 @@ class TrainingLoop {
       const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps, Math.min(1, over))
       let next: HandedOver
       try {
-        next = await handOver(this.training, workOfStep(this.training.train, step, this.plan), this.optimizer, {
+        next = await handOver(this.training, this.rows.work(step), {
+          carried: this.carried,
           isGauged: this.isGaugeDue(step + 1),
           learningRate,
+          optimizer: this.optimizer,
         })
       } finally {
         if (under) await this.settle(under)
@@ -117,8 +124,13 @@ class TrainingLoop {
     if (!checkpoints || this.progress.step === 0) return
     this.note({elapsed_s: this.seconds()})
     const {bestValues = null} = this
-    await checkpoints.save({bestValues, optimizer: await this.optimizer.state(), progress: this.progress})
+    const carried = (await this.carried?.values()) ?? null
+    await checkpoints.save({bestValues, carried, optimizer: await this.optimizer.state(), progress: this.progress})
     this.saved = this.progress.step
+  }
+
+  dispose(): void {
+    this.carried?.dispose()
   }
 
   /** Waits for a step and reports it. */
@@ -131,7 +143,7 @@ class TrainingLoop {
     const watched = watchLoss(losses, loss)
     const last: StepEvent = {
       elapsed_s: this.seconds(),
-      epoch: step / this.plan.stepsPerEpoch,
+      epoch: step / this.rows.plan.stepsPerEpoch,
       event: 'step',
       grad_norm: gradNorm,
       learning_rate: learningRate,
@@ -194,11 +206,16 @@ class TrainingLoop {
   private async validate(): Promise<Evaluation | null> {
     const {report, reportEvaluation, settings, signal, trainee, validation} = this.training
     if (!validation) return null
-    const evaluation = await evaluate(trainee, validation, {
+    const options = {
       batchSize: settings.batchSize,
       ...(reportEvaluation && {report: reportEvaluation}),
       ...(signal && {signal}),
-    })
+    }
+    const {layout} = settings
+    const evaluation =
+      layout?.kind === 'carried'
+        ? await evaluateCarried(trainee, validation, {...options, length: layout.length})
+        : await evaluate(trainee, validation, options)
     report({event: 'eval', step: this.progress.step, ...evaluation, elapsed_s: this.seconds()})
     return evaluation
   }
@@ -209,12 +226,12 @@ class TrainingLoop {
   }
 
   private isEvaluationDue(step = this.progress.step): boolean {
-    return step === this.plan.steps || step % this.interval === 0
+    return step === this.rows.plan.steps || step % this.interval === 0
   }
 
   private isGaugeDue(step: number): boolean {
     const {gaugeEvery} = this.training.settings
-    return gaugeEvery !== undefined && (step === 1 || step === this.plan.steps || step % gaugeEvery === 0)
+    return gaugeEvery !== undefined && (step === 1 || step === this.rows.plan.steps || step % gaugeEvery === 0)
   }
 
   private isCheckpointDue(step = this.progress.step): boolean {
@@ -223,7 +240,7 @@ class TrainingLoop {
   }
 
   private hasEnded(): boolean {
-    return hasEnded({...this.progress, elapsed_s: this.seconds()}, this.plan.steps, this.training.settings)
+    return hasEnded({...this.progress, elapsed_s: this.seconds()}, this.rows.plan.steps, this.training.settings)
   }
 
   private note(news: Partial<Progress>): void {

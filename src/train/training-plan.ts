@@ -25,7 +25,10 @@ export interface TrainingPlan {
 export function planTraining(lengths: readonly number[], settings: PlanSettings): TrainingPlan {
   const {maxTokens = null, tokensPerStep = null} = settings
   const plan = tokensPerStep === null ? byBatches(lengths.length, settings) : byTokens(lengths, settings, tokensPerStep)
-  return maxTokens === null ? plan : {...plan, steps: stepsWithin(maxTokens, lengths, plan)}
+  if (maxTokens === null) return plan
+  const tokensIn = (batch: Int32Array): number => batch.reduce((sum, row) => sum + lengths[row], 0)
+  const tokensOf = (step: number): number => plan.rowsOf(step).reduce((sum, batch) => sum + tokensIn(batch), 0)
+  return {...plan, steps: stepsWithin(maxTokens, plan.steps, tokensOf)}
 }
 
 function byBatches(rows: number, settings: PlanSettings): TrainingPlan {
@@ -34,10 +37,10 @@ function byBatches(rows: number, settings: PlanSettings): TrainingPlan {
 }
 
 /** The first step after which at least that many tokens were read. */
-function stepsWithin(maxTokens: number, lengths: readonly number[], {rowsOf, steps}: TrainingPlan): number {
+export function stepsWithin(maxTokens: number, steps: number, tokensOf: (step: number) => number): number {
   let tokens = 0
   for (let step = 0; step < steps; step++) {
-    for (const batch of rowsOf(step)) for (const row of batch) tokens += lengths[row]
+    tokens += tokensOf(step)
     if (tokens >= maxTokens) return step + 1
   }
   return steps

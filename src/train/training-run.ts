@@ -4,12 +4,12 @@ import {type Trainee} from './batch-loss.js'
 import {type Evaluation} from './evaluate.js'
 import {type Sample, type StepEvent, type TrainEvent} from './events.js'
 import {type OptimizerSettings} from './optimizer.js'
-import {type PlanSettings} from './training-plan.js'
 import {type Snapshot} from './progress.js'
 import {type Schedule} from './schedule.js'
+import {type StepRowsSettings} from './step-rows.js'
 import {type EarlyStopping} from './validation-watch.js'
 
-export interface TrainSettings extends PlanSettings {
+export interface TrainSettings extends StepRowsSettings {
   readonly optimizer: OptimizerSettings
   readonly learningRate: number
   readonly schedule: Schedule

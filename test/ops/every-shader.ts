@@ -7,8 +7,6 @@ import {reduceLong, reduceShort} from '../../src/backend/gpu/kernels/reduce.wgsl
 import {randomUniform} from '../../src/backend/gpu/random.wgsl.js'
 import {widen} from '../../src/backend/gpu/widen.wgsl.js'
 import * as adamw from '../../src/ops/adamw/adamw.wgsl.js'
-import * as conv from '../../src/ops/causal-conv/causal-conv.wgsl.js'
-import {type ConvForm} from '../../src/ops/causal-conv/conv-code.wgsl.js'
 import {embeddingGradientShader} from '../../src/ops/embedding/embedding.wgsl.js'
 import * as gated from '../../src/ops/gated-rms-norm/gated-rms-norm.wgsl.js'
 import {gatherRowsShader} from '../../src/ops/gather-rows.wgsl.js'
@@ -16,23 +14,22 @@ import {joinColumns} from '../../src/ops/join-columns.wgsl.js'
 import * as loss from '../../src/ops/linear-cross-entropy/linear-cross-entropy.wgsl.js'
 import {mostProbableShader} from '../../src/ops/most-probable/most-probable.wgsl.js'
 import * as norm from '../../src/ops/rms-norm/rms-norm.wgsl.js'
-import {scanCarriesShader} from '../../src/ops/selective-scan/scan-carries.wgsl.js'
-import {type ScanForm} from '../../src/ops/selective-scan/scan-form.wgsl.js'
-import {scanMatrixSumsShader} from '../../src/ops/selective-scan/scan-matrix-sums.wgsl.js'
-import {scanBackwardShader} from '../../src/ops/selective-scan/selective-scan-backward.wgsl.js'
-import {scanForwardShader} from '../../src/ops/selective-scan/selective-scan-forward.wgsl.js'
 import {GAIN_SHADERS} from './gain-shaders.js'
 import {PRODUCT_SHADERS} from './product-shaders.js'
+import {SEQUENCE_SHADERS} from './sequence-shaders.js'
 import {SSD_SHADERS} from './ssd-shaders.js'
-import {combine, constant, type Entry, everywhere, fitted, FLOATS, formatsOf, pairwise} from './shader-variants.js'
-
-/** Columns that fill vectors of eight, of four, and none. */
-const COLUMNS = [1, 37, 100, 768] as const
-
-/** Variants of a shader over rows; `made` has every choice of formats that the number of columns allows. */
-function overColumns<Variant>(made: (columns: number, formats: readonly ('f16' | 'f32')[]) => Variant[]): Variant[] {
-  return COLUMNS.flatMap((columns) => made(columns, formatsOf(columns)))
-}
+import {
+  COLUMNS,
+  combine,
+  constant,
+  type Entry,
+  everywhere,
+  fitted,
+  FLOATS,
+  formatsOf,
+  overColumns,
+  pairwise,
+} from './shader-variants.js'
 
 const GENERIC: readonly Entry[] = [
   everywhere(
@@ -200,100 +197,12 @@ const GATED_NORMS: readonly Entry[] = [
   ),
 ]
 
-const convForms: readonly ConvForm[] = overColumns((channels, formats) =>
-  pairwise({bias: [true, false], channels: [channels], width: [2, 3, 4], window: [true, false], x: formats}),
-)
-
-const CONVOLUTIONS: readonly Entry[] = [
-  everywhere(
-    conv.convForwardShader,
-    convForms.flatMap((form) => formatsOf(form.channels).map((y): [ConvForm, typeof y] => [form, y])),
-  ),
-  everywhere(
-    conv.convBackwardShader,
-    convForms.flatMap((form) => {
-      const formats = formatsOf(form.channels)
-      const dy = [...formats.map((one) => [one]), ...combine({left: formats, right: formats}).map(Object.values)]
-      return pairwise({dLast: [null, ...formats], dX: formats, dy}).map((more): [conv.ConvGradientForm] => [
-        {...form, ...more},
-      ])
-    }),
-  ),
-  everywhere(
-    conv.convWeightShader,
-    convForms.flatMap((form) => formatsOf(form.channels).map((dy): [ConvForm, typeof dy] => [form, dy])),
-  ),
-]
-
-interface ScanVariant {
-  readonly form: ScanForm
-  readonly recording: boolean
-  readonly dLast: 'f32' | null
-  readonly divided: boolean
-  readonly wanted: 'inputs' | 'parameters'
-}
-
-/** Numbers of channels and states that fill lanes, and that do not; every two choices of the rest meet. */
-const SCAN_SIZES = [
-  {channels: 1, states: 1},
-  {channels: 37, states: 5},
-  {channels: 260, states: 64},
-  {channels: 1536, states: 16},
-]
-
-const scanVariants: readonly ScanVariant[] = SCAN_SIZES.flatMap(({channels, states}) =>
-  pairwise({
-    batch: [1, 8],
-    dLast: [null, 'f32'],
-    divided: [true, false],
-    format: formatsOf(channels),
-    h0: [null, 'f32'],
-    matrices: formatsOf(states),
-    recording: [true, false],
-    wanted: ['inputs', 'parameters'],
-  }).map(({batch, dLast, divided, format, h0, matrices, recording, wanted}) => ({
-    dLast,
-    divided,
-    form: {
-      b: matrices,
-      batch,
-      c: matrices,
-      channels,
-      delta: format,
-      h0,
-      states,
-      stored: format,
-      u: format,
-      z: format,
-    },
-    recording,
-    wanted,
-  })),
-)
-
-const SCANS: readonly Entry[] = [
-  fitted(scanForwardShader, (facts) => scanVariants.map(({form, recording}) => [form, recording, facts])),
-  fitted(scanBackwardShader, (facts) =>
-    scanVariants.map(({dLast, divided, form, wanted}) => [{...form, dLast, divided, dy: form.stored, wanted}, facts]),
-  ),
-  fitted(scanCarriesShader, (facts) => scanVariants.map(({dLast, form}) => [{...form, dLast, dy: form.stored}, facts])),
-  everywhere(
-    scanMatrixSumsShader,
-    combine({groups: [1, 24], states: [1, 5, 16, 64]}).map(({groups, states}) => [
-      groups,
-      states,
-      2 ** Math.ceil(Math.log2(states / 4 < 1 ? 1 : states / 4)),
-    ]),
-  ),
-]
-
 export const EVERY_SHADER: readonly Entry[] = [
   ...GENERIC,
   ...ROWS,
   ...NORMS,
   ...GATED_NORMS,
-  ...CONVOLUTIONS,
-  ...SCANS,
+  ...SEQUENCE_SHADERS,
   ...PRODUCT_SHADERS,
   ...SSD_SHADERS,
 ]

@@ -87,3 +87,13 @@ export function pairwise<const Choices extends Readonly<Record<string, readonly 
     return isNew
   })
 }
+
+/** Columns that fill vectors of eight, of four, and none. */
+export const COLUMNS = [1, 37, 100, 768] as const
+
+/** Variants of a shader over rows; `made` has every choice of formats that the number of columns allows. */
+export function overColumns<Variant>(
+  made: (columns: number, formats: readonly ('f16' | 'f32')[]) => Variant[],
+): Variant[] {
+  return COLUMNS.flatMap((columns) => made(columns, formatsOf(columns)))
+}

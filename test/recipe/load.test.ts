@@ -46,6 +46,7 @@ describe('parseRecipe', () => {
       ],
       data: {
         append_eos: true,
+        carry_state: false,
         columns: {},
         container: 'auto',
         format: 'auto',

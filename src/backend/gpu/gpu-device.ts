@@ -52,8 +52,8 @@ const LIMITS = [
   'maxStorageBuffersPerShaderStage',
 ] as const
 
-/** Tensors that the largest of our kernels binds at once: the backward pass of the selective scan. */
-const MOST_BINDINGS = 15
+/** Tensors that the largest of our kernels binds at once: the backward pass of the selective scan on packed rows. */
+const MOST_BINDINGS = 16
 
 /** A driver that computes on the processor. */
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software/i

@@ -12,6 +12,7 @@ import {
   convWeightTerms,
 } from './causal-conv.wgsl.js'
 import {type ConvForm} from './conv-code.wgsl.js'
+import {convWindowShader} from './conv-window.wgsl.js'
 
 interface Plan {
   readonly batch: number
@@ -24,15 +25,22 @@ interface Plan {
 }
 
 function plan(inputs: Inputs, host: ShaderHost): Plan {
-  const {bias, weight, window, x} = inputs as Partial<Inputs> & Record<'weight' | 'x', tf.Tensor>
+  const {bias, positions, weight, window, x} = inputs as Partial<Inputs> & Record<'weight' | 'x', tf.Tensor>
   const [batch, length, channels] = x.shape
   const lanes = channels % 4 === 0 ? 4 : 1
   const {offset, stride} = host.rowsOf(x)
   return {
     batch,
-    form: {bias: Boolean(bias), channels, width: weight.shape[2] ?? 1, window: Boolean(window), x: host.formatOf(x)},
+    form: {
+      bias: Boolean(bias),
+      channels,
+      width: weight.shape[2] ?? 1,
+      window: Boolean(window),
+      x: host.formatOf(x),
+      ...(positions && {packed: true}),
+    },
     length,
-    read: [{strided: true, tensor: x}, weight, ...(bias ? [bias] : []), ...(window ? [window] : [])],
+    read: [{strided: true, tensor: x}, weight, ...[bias, window, positions].filter((given) => given !== undefined)],
     stored: channels % 8 === 0 ? host.precision : 'f32',
     whole: [batch, length, offset / lanes, stride / lanes],
   }
@@ -48,7 +56,7 @@ function backward(dy: tf.Tensor, dLast: tf.Tensor | null, inputs: Inputs, host: 
   const made = host.launch({
     grid: convGrid(form, batch, length),
     inputs: [...read, ...terms, ...(dLast ? [dLast] : [])],
-    outputs: form.window ? [dX, dWindow] : [dX],
+    outputs: form.window && !form.packed ? [dX, dWindow] : [dX],
     shader: convBackwardShader({...form, ...formats}),
     whole,
   })
@@ -91,6 +99,22 @@ function forward(inputs: Inputs, host: ShaderHost): tf.TensorInfo[] {
   })
 }
 
+/** dWindow (B, K−1, E) of packed rows */
+function windowSums(dy: tf.Tensor, dLast: tf.Tensor | null, inputs: Inputs, host: ShaderHost): tf.Tensor {
+  const {batch, form, length, read, whole} = plan(inputs, host)
+  const runs = convWeightTerms(1, length)
+  const [terms] = toTensors(
+    host.launch({
+      grid: convWeightGrid(form, batch, length),
+      inputs: [...read, dy, ...(dLast ? [dLast] : [])],
+      outputs: [{format: 'f32', shape: [batch, runs, form.width - 1, form.channels]}],
+      shader: convWindowShader(form, host.formatOf(dy), dLast && host.formatOf(dLast)),
+      whole,
+    }),
+  )
+  return tf.sum(terms, 1)
+}
+
 /** y once more */
 function again(inputs: Inputs, host: ShaderHost): tf.TensorInfo {
   const [y, last] = forward(inputs, host)
@@ -105,7 +129,7 @@ export const convOnGpu: GpuDefinition = {
     return {
       bias: () => sums(dy, inputs, host).bias, // (E)
       weight: () => sums(dy, inputs, host).weight, // (E, 1, K)
-      window: () => dWindow, // (B, K−1, E)
+      window: () => (inputs.positions ? windowSums(dy, dLast, inputs, host) : dWindow), // (B, K−1, E)
       x: () => dX, // (B, L, E)
     }
   },

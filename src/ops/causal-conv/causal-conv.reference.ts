@@ -1,8 +1,14 @@
 /** The meaning of the causal convolution: causal-conv.ts's equation as a sum of shifted inputs, in TensorFlow.js operations. */
 import * as tf from '@tensorflow/tfjs-core'
+import {eachSequence} from '../sequences.reference.js'
 import {type ConvInputs, type ConvOutputs} from './causal-conv.js'
 
-export function causalConvReference({bias, weight, window, x}: ConvInputs): ConvOutputs {
+export function causalConvReference({bias, positions, weight, window, x}: ConvInputs): ConvOutputs {
+  if (positions) {
+    return eachSequence(positions, {x}, window, (steps, before) =>
+      causalConvReference({bias, weight, window: before, ...steps}),
+    )
+  }
   const [batch, length, channels] = x.shape
   const width = weight.shape[2]
   const before: tf.Tensor3D = window ?? tf.zeros([batch, width - 1, channels])

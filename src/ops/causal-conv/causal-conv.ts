@@ -3,7 +3,8 @@
  *
  *   s_t[e] = bias[e] + Σ_k weight[e,0,k] · x_{t−K+1+k}[e],   y_t[e] = s_t[e] · σ(s_t[e])
  *
- * Steps before the first come from `window`, the last K−1 inputs of an earlier part of the sequence, or are zero.
+ * Steps before the first come from `window`, the last K−1 inputs of an earlier part of the sequence, or are zero. A row may
+ * hold several sequences, one behind the other, which `positions` tells apart: each begins with the row's window.
  * Gu and Dao, arXiv 2312.00752, figure 3; the window is what decoding carries (their conv_state without its newest column).
  */
 import type * as tf from '@tensorflow/tfjs-core'
@@ -18,11 +19,13 @@ export interface ConvInputs {
   readonly weight: tf.Tensor3D // (E, 1, K)
   readonly bias: tf.Tensor1D | null // (E)
   readonly window: tf.Tensor3D | null // (B, K−1, E)
+  /** (B, L) int32: steps since the sequence began that a step belongs to; absent or null where a row is one sequence */
+  readonly positions?: tf.Tensor2D | null
 }
 
 export interface ConvOutputs {
   readonly y: tf.Tensor3D // (B, L, E)
-  readonly last: tf.Tensor3D // (B, K−1, E) the last K−1 inputs, window included where the sequence is shorter
+  readonly last: tf.Tensor3D // (B, K−1, E) the last K−1 inputs, window included where the last sequence is shorter
 }
 
 interface Plan {
@@ -55,7 +58,7 @@ const conv = defineOperation({
     const [dX, dWeight, dBias, dWindow] = toTensors(
       launchKernel(backend, {
         ...launch,
-        inputs: [x, weight, inputs.bias ?? null, inputs.window ?? null, dy, dLast],
+        inputs: [x, weight, inputs.bias ?? null, inputs.window ?? null, inputs.positions ?? null, dy, dLast],
         kernel: 'causalConvBackward',
         outputs: [x.shape, [batch, channels, width], [batch, channels], [batch, width - 1, channels]],
       }),
@@ -74,7 +77,7 @@ const conv = defineOperation({
     const {backend, batch, channels, launch, width} = plan(inputs)
     return launchKernel(backend, {
       ...launch,
-      inputs: [x, weight, inputs.bias ?? null, inputs.window ?? null],
+      inputs: [x, weight, inputs.bias ?? null, inputs.window ?? null, inputs.positions ?? null],
       kernel: 'causalConvForward',
       outputs: [x.shape, [batch, width - 1, channels]],
     })
@@ -82,7 +85,7 @@ const conv = defineOperation({
 })
 
 /** Applies the convolution. Every length from 1 and every width from 2 is allowed. */
-export function causalConv({bias, window, ...rest}: ConvInputs): ConvOutputs {
-  const [y, last] = conv({...rest, ...(bias && {bias}), ...(window && {window})})
+export function causalConv({bias, positions, window, ...rest}: ConvInputs): ConvOutputs {
+  const [y, last] = conv({...rest, ...(bias && {bias}), ...(window && {window}), ...(positions && {positions})})
   return {last: last as tf.Tensor3D, y: y as tf.Tensor3D}
 }

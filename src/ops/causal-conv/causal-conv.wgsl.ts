@@ -8,6 +8,7 @@
  */
 import {flatGrid, type Format, type Grid, type Shader} from '../../backend/gpu/shader.js'
 import {
+  ages,
   bindings,
   code,
   type ConvForm,
@@ -36,7 +37,7 @@ import {
 /** Steps of an invocation: multiples of UNROLLED, so that every run but the last is whole. */
 const RUN = 16
 /** The same where an invocation sums over its steps. */
-const SUM_RUN = 64
+export const SUM_RUN = 64
 
 export interface ConvGradientForm extends ConvForm {
   /** One, or of each term of a sum that is dY */
@@ -46,9 +47,10 @@ export interface ConvGradientForm extends ConvForm {
   readonly dLast: Format | null
 }
 
-/** x, weight, bias?, window? → y, last */
+/** x, weight, bias?, window?, positions? → y, last */
 export function convForwardShader(form: ConvForm, y: Format): Shader {
   const steps = range(UNROLLED)
+  const kept = 'input_at(sequence, i32(params.length + k) - i32(PAST), column)'
   const sums = steps.map(
     (j) => `if (step + ${j}u < end) { store_y(position + ${j}u * GROUPS, silu(${sumAt(form, j)})); }`,
   )
@@ -62,13 +64,14 @@ export function convForwardShader(form: ConvForm, y: Format): Shader {
           pastInputs(form),
           `for (var step = first; step < end; step += ${UNROLLED}u) {`,
           `let position = (sequence * params.length + step) * GROUPS + column;`,
+          ...ages(form, steps),
           ...steps.map((j) => `let n${j} = load_x(place(sequence, min(step + ${j}u, params.length - 1u), column));`),
           ...sums,
           shifted(form, 'i', 'n'),
           `}`,
           `if (end < params.length) { return; }`,
           `for (var k = 0u; k < PAST; k++) {`,
-          `store_last((sequence * PAST + k) * GROUPS + column, input_at(sequence, i32(params.length + k) - i32(PAST), column));`,
+          `store_last((sequence * PAST + k) * GROUPS + column, ${form.packed ? `past(sequence, column, ${kept}, age_at(sequence, params.length - 1u) + 1u, PAST - k)` : kept});`,
           `}`,
         ]),
       ]),
@@ -77,12 +80,12 @@ export function convForwardShader(form: ConvForm, y: Format): Shader {
   }
 }
 
-/** x, weight, bias?, window?, dY (or terms of it), dLast? → dX, dWindow? */
+/** x, weight, bias?, window?, positions?, dY (or terms of it), dLast? → dX, and dWindow if there is a window and rows are not packed */
 export function convBackwardShader(form: ConvGradientForm): Shader {
   const steps = range(UNROLLED)
   const inputs: Declared[] = gradientInputs(form, form.dy)
   if (form.dLast) inputs.push(input(form, 'd_last', form.dLast))
-  const outputs = [output(form, 'd_x', form.dX), ...(form.window ? [output(form, 'd_window', 'f32')] : [])]
+  const outputs = [output(form, 'd_x', form.dX), ...(toWindow(form) ? [output(form, 'd_window', 'f32')] : [])]
   return {
     code: () =>
       code(form, [
@@ -94,14 +97,17 @@ export function convBackwardShader(form: ConvGradientForm): Shader {
           `let stop = min(first + RUN, params.length) + PAST;`,
           pastInputs(form),
           ...range(form.width - 1).map((k) => `var d${k} = Numbers();`),
+          ...(form.packed ? range(form.width - 1).map((k) => `var q${k} = 0u;`) : []),
           `for (var step = first; step < stop; step += ${UNROLLED}u) {`,
           loads(steps),
+          ...ages(form, steps),
           ...steps.map(
             (j) => `let e${j} = select(g${j} * slope(${sumAt(form, j)}), Numbers(), step + ${j}u >= params.length);`,
           ),
           ...steps.map((j) => `emit(sequence, column, first, stop, step + ${j}u, ${gradientAt(form, j)});`),
           shifted(form, 'i', 'n'),
           shifted(form, 'd', 'e'),
+          ...(form.packed ? [shifted(form, 'q', 'p')] : []),
           `}`,
         ]),
       ]),
@@ -110,7 +116,7 @@ export function convBackwardShader(form: ConvGradientForm): Shader {
   }
 }
 
-/** x, weight, bias?, window?, dY → dWeight (runs, E, K), dBias (runs, E): one term of each sum for every run of steps. */
+/** x, weight, bias?, window?, positions?, dY → dWeight (runs, E, K), dBias (runs, E): one term of each sum for every run of steps. */
 export function convWeightShader(form: ConvForm, dy: Format): Shader {
   const {width} = form
   const steps = range(UNROLLED)
@@ -132,6 +138,7 @@ export function convWeightShader(form: ConvForm, dy: Format): Shader {
           ...taps.map((k) => `var d_tap${k} = Numbers();`),
           `for (var step = first; step < end; step += ${UNROLLED}u) {`,
           loads(steps),
+          ...ages(form, steps),
           ...steps.map((j) => `let e${j} = select(g${j} * slope(${sumAt(form, j)}), Numbers(), step + ${j}u >= end);`),
           ...taps.map((k) => `d_tap${k} += ${terms(k)};`),
           `d_offset += ${steps.map((j) => `e${j}`).join(' + ')};`,
@@ -165,17 +172,22 @@ export function convWeightTerms(batch: number, length: number): number {
   return batch * Math.ceil(length / SUM_RUN)
 }
 
+/** Sequences of packed rows all begin with the window: its gradient is a sum over them (conv-window.wgsl.ts). */
+const toWindow = ({packed, window}: ConvForm): boolean => window && !packed
+
 /** The gradient of the input K−1 steps before `step`: of x, or before the first step of the window. */
-function emit({dLast, window}: ConvGradientForm): string {
-  const toWindow = window
+function emit(form: ConvGradientForm): string {
+  const {dLast, packed} = form
+  const otherwise = toWindow(form)
     ? 'else if (first == 0u) { store_d_window((sequence * PAST + step) * GROUPS + column, sum); }'
     : ''
+  const isOwn = packed ? ' && params.length + PAST - step <= age_at(sequence, params.length - 1u) + 1u' : ''
   return /* wgsl */ `
 fn emit(sequence: u32, column: u32, first: u32, stop: u32, step: u32, value: Numbers) {
   if (step >= stop) { return; }
   var sum = value;
-  ${dLast ? 'if (step >= params.length) { sum += load_d_last((sequence * PAST + step - params.length) * GROUPS + column); }' : ''}
+  ${dLast ? `if (step >= params.length${isOwn}) { sum += load_d_last((sequence * PAST + step - params.length) * GROUPS + column); }` : ''}
   if (step >= first + PAST) { store_d_x(place(sequence, step - PAST, column), sum); }
-  ${toWindow}
+  ${otherwise}
 }`
 }

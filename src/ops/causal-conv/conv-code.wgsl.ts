@@ -13,6 +13,8 @@ export interface ConvForm {
   readonly x: Format
   readonly bias: boolean
   readonly window: boolean
+  /** Rows hold several sequences, which positions tell apart. */
+  readonly packed?: true
 }
 
 export type Declared = Omit<BindingOptions, 'binding'>
@@ -25,8 +27,8 @@ export const output = (form: ConvForm, name: string, format: Format): Declared =
   ...input(form, name, format),
   output: true,
 })
-export const keyOf = ({bias, channels, width, window, x}: ConvForm): string =>
-  `${channels} ${width} ${x} ${bias} ${window}`
+export const keyOf = ({bias, channels, packed, width, window, x}: ConvForm): string =>
+  `${channels} ${width} ${x} ${bias} ${window}${packed ? ' packed' : ''}`
 
 /** dY, or the terms of a sum that is dY. */
 export function gradientInputs(form: ConvForm, formats: readonly Format[]): Declared[] {
@@ -48,6 +50,7 @@ export function bindings(form: ConvForm, inputs: readonly Declared[], outputs: r
   const all: Declared[] = [input(form, 'x', form.x), input(form, 'weight', 'f32')]
   if (form.bias) all.push(input(form, 'bias', 'f32'))
   if (form.window) all.push(input(form, 'window', 'f32'))
+  if (form.packed) all.push({format: 'i32', name: 'positions', width: 1})
   return [...all, ...inputs, ...outputs].map((options, slot) => binding({...options, binding: slot})).join('\n')
 }
 
@@ -65,8 +68,9 @@ export function code(form: ConvForm, parts: readonly string[]): string {
   ].join('\n')
 }
 
-/** Where step t of a sequence lies in x, and the input at any step from −(K−1). */
-export function lookup({window}: ConvForm): string {
+/** Where step t of a row lies in x, and the input at any step from −(K−1). Of packed rows also what follows. */
+export function lookup(form: ConvForm): string {
+  const {packed, window} = form
   const before = window ? 'load_window((sequence * PAST + u32(t + i32(PAST))) * GROUPS + column)' : 'Numbers()'
   return /* wgsl */ `
 fn place(sequence: u32, t: u32, column: u32) -> u32 {
@@ -75,7 +79,28 @@ fn place(sequence: u32, t: u32, column: u32) -> u32 {
 fn input_at(sequence: u32, t: i32, column: u32) -> Numbers {
   if (t < 0) { return ${before}; }
   return load_x(place(sequence, u32(t), column));
+}${packed ? past(form) : ''}`
+}
+
+/**
+ * `age_at`: how many steps ago the sequence began that step t is of, the last step's beyond the end. `past`: the input `back`
+ * steps before a step of that age, which is `value` unless the sequence was not there yet.
+ */
+function past({window}: ConvForm): string {
+  const before = window ? 'load_window((sequence * PAST + PAST + age - back) * GROUPS + column)' : 'Numbers()'
+  return /* wgsl */ `
+fn age_at(sequence: u32, t: u32) -> u32 {
+  return u32(load_positions(sequence * params.length + min(t, params.length - 1u)));
+}
+fn past(sequence: u32, column: u32, value: Numbers, age: u32, back: u32) -> Numbers {
+  if (back <= age) { return value; }
+  return ${before};
 }`
+}
+
+/** `p<j>`: the ages of the next steps. */
+export function ages({packed}: ConvForm, steps: readonly number[]): string[] {
+  return packed ? steps.map((j) => `let p${j} = age_at(sequence, step + ${j}u);`) : []
 }
 
 /** The entry point up to the taps: which sequence, which column of channel groups, and the first step of the run. */
@@ -141,19 +166,23 @@ function lastOf(form: ConvForm, past: string, next: string, j: number): string[]
   return series(form, past, next).slice(j, j + form.width)
 }
 
-export const pastAt = (form: ConvForm, j: number): string[] => lastOf(form, 'i', 'n', j)
+export const pastAt = (form: ConvForm, j: number): string[] =>
+  lastOf(form, 'i', 'n', j).map((name, k) => {
+    const back = form.width - 1 - k
+    return form.packed && back > 0 ? `past(sequence, column, ${name}, p${j}, ${back}u)` : name
+  })
 
 /** s at the j-th of the next steps */
 export function sumAt(form: ConvForm, j: number): string {
   return ['offset', ...pastAt(form, j).map((name, k) => `t${k} * ${name}`)].join(' + ')
 }
 
-/** Σ_k weight[k] dS_{t+K−1−k}, the newest dS being the j-th of the next steps */
+/** Σ_k weight[k] dS_{t+K−1−k}, the newest dS being the j-th of the next steps; `q<k>` are the ages of the steps of `d<k>` */
 export function gradientAt(form: ConvForm, j: number): string {
-  return lastOf(form, 'd', 'e', j)
-    .reverse()
-    .map((name, k) => `t${k} * ${name}`)
-    .join(' + ')
+  const ofSteps = lastOf(form, 'q', 'p', j).reverse()
+  const term = (name: string, k: number): string =>
+    form.packed ? `t${k} * select(Numbers(), ${name}, ${ofSteps[k]} >= ${form.width - 1 - k}u)` : `t${k} * ${name}`
+  return lastOf(form, 'd', 'e', j).reverse().map(term).join(' + ')
 }
 
 /** Moves a window on by the steps that were taken; each name is read before it is written. */

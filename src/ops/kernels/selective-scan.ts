@@ -9,21 +9,22 @@
  * short and apart, because V8 spills registers in long ones: one loop each way took twice the time (35 → 16 ms forward,
  * 49 → 28 ms backward for B 8, L 128, E 512, N 16 on one core).
  */
+import {handBack, isFirst} from './packed-rows'
 import {exp2, gather4, ln2, load4, perLn2, scatter4, sigmoid4, siluSlope, softplus4, store4, sum4, TABLE, writeTable} from './simd'
 
 /** Steps whose states are held at once. 128 steps of 16 states of 4 channels fill 32 KiB. */
 const CHUNK: i32 = 128
 
-/** Bytes of scratch that one thread needs: [constants | A | h | Ā | g | dA] and per chunk [h | Ā | dB | dC | y], and the chunk starts. */
+/** Bytes of scratch that one thread needs: [constants | A | h | Ā | h0 | g | dA | dh0] and per chunk [h | Ā | dB | dC | y], and the chunk starts. */
 export function selectiveScanScratch(length: i32, states: i32, group: i32): i32 {
   const chunks = (length + CHUNK - 1) / CHUNK
   const blocks = (group + 3) / 4
-  return TABLE + states * 16 * (3 + 2 * blocks + 4 * CHUNK + chunks * blocks) + 16 * (CHUNK + blocks)
+  return TABLE + states * 16 * (4 + 3 * blocks + 4 * CHUNK + chunks * blocks) + 16 * (CHUNK + blocks)
 }
 
 // prettier-ignore
 export function selectiveScanForward(
-  u: usize, delta: usize, a: usize, b: usize, c: usize, d: usize, z: usize, h0: usize, y: usize, last: usize,
+  u: usize, delta: usize, a: usize, b: usize, c: usize, d: usize, z: usize, h0: usize, positions: usize, y: usize, last: usize,
   length: i32, channels: i32, states: i32, group: i32, scratch: usize, scratchStride: i32, item: i32, thread: i32,
 ): void {
   const groups = (channels + group - 1) / group
@@ -45,6 +46,7 @@ export function selectiveScanForward(
       const bc = <usize>((sequence * length + t) * states) * 4
       const input = load4(u + row, lanes)
       const step = softplus4(load4(delta + row, lanes), table)
+      if (isFirst(positions, sequence * length + t)) loadState(h0, h, sequence, e, channels, states, lanes)
       const out = advance(h, h, decays, aBlock, b + bc, c + bc, step, f32x4.mul(step, input), states, table)
       const gate = load4(z + row, lanes)
       const value = f32x4.add(out, f32x4.mul(skip, input))
@@ -95,7 +97,7 @@ function loadState(source: usize, target: usize, sequence: i32, e: i32, channels
 
 // prettier-ignore
 export function selectiveScanBackward(
-  u: usize, delta: usize, a: usize, b: usize, c: usize, d: usize, z: usize, h0: usize, dy: usize, dLast: usize,
+  u: usize, delta: usize, a: usize, b: usize, c: usize, d: usize, z: usize, h0: usize, positions: usize, dy: usize, dLast: usize,
   dU: usize, dDelta: usize, dA: usize, dB: usize, dC: usize, dD: usize, dZ: usize, dH0: usize,
   batch: i32, length: i32, channels: i32, states: i32, group: i32, scratch: usize, scratchStride: i32, item: i32, thread: i32,
 ): void {
@@ -111,9 +113,11 @@ export function selectiveScanBackward(
   const aBlock = table + TABLE
   const h = aBlock + <usize>width
   const single = h + <usize>width // Ā of one step, where it is not kept
-  const gAll = single + <usize>width // (blocks, N) gradient of the state
+  const begin = single + <usize>width // h0 of the block at hand
+  const gAll = begin + <usize>width // (blocks, N) gradient of the state
   const dAAll = gAll + <usize>(blocks * width) // (blocks, N)
-  const hs = dAAll + <usize>(blocks * width) // (CHUNK, N) states after each step
+  const dBeginAll = dAAll + <usize>(blocks * width) // (blocks, N) gradient of h0 from the sequences that began
+  const hs = dBeginAll + <usize>(blocks * width) // (CHUNK, N) states after each step
   const decays = hs + <usize>(CHUNK * width) // (CHUNK, N)
   const dBSum = decays + <usize>(CHUNK * width) // (CHUNK, N) four lanes still apart
   const dCSum = dBSum + <usize>(CHUNK * width)
@@ -121,7 +125,7 @@ export function selectiveScanBackward(
   const values = starts + <usize>(chunks * blocks * width) // (CHUNK) y before the gate
   const dDAll = values + <usize>(CHUNK * 16) // (blocks)
   writeTable(table)
-  memory.fill(dAAll, 0, blocks * width)
+  memory.fill(dAAll, 0, 2 * blocks * width)
   memory.fill(dDAll, 0, blocks * 16)
 
   for (let k = 0; k < blocks; k++) {
@@ -137,6 +141,7 @@ export function selectiveScanBackward(
         const row = <usize>((sequence * length + t) * channels + e) * 4
         const bc = <usize>((sequence * length + t) * states) * 4
         const step = softplus4(load4(delta + row, lanes), table)
+        if (isFirst(positions, sequence * length + t)) loadState(h0, h, sequence, e, channels, states, lanes)
         advance(h, h, single, aBlock, b + bc, c + bc, step, f32x4.mul(step, load4(u + row, lanes)), states, table)
       }
     }
@@ -152,7 +157,9 @@ export function selectiveScanBackward(
       const lanes = min(4, end - e)
       const g = gAll + <usize>(k * width)
       const dABlock = dAAll + <usize>(k * width)
+      const dBegin = dBeginAll + <usize>(k * width)
       const start = starts + <usize>((chunk * blocks + k) * width)
+      loadState(h0, begin, sequence, e, channels, states, lanes)
       const skip = load4(d + <usize>(e * 4), lanes)
       loadDecayRates(a + <usize>(e * states * 4), aBlock, states, lanes, table)
       for (let i = 0; i < steps; i++) {
@@ -160,7 +167,8 @@ export function selectiveScanBackward(
         const bc = <usize>((sequence * length + from + i) * states) * 4
         const input = load4(u + row, lanes)
         const step = softplus4(load4(delta + row, lanes), table)
-        const before = i == 0 ? start : hs + <usize>((i - 1) * width)
+        const begins = isFirst(positions, sequence * length + from + i)
+        const before = begins ? begin : i == 0 ? start : hs + <usize>((i - 1) * width)
         const here = <usize>(i * width)
         const out = advance(before, hs + here, decays + here, aBlock, b + bc, c + bc, step, f32x4.mul(step, input), states, table)
         v128.store(values + <usize>(i * 16), f32x4.add(out, f32x4.mul(skip, input)))
@@ -181,7 +189,8 @@ export function selectiveScanBackward(
         dSkip = f32x4.add(dSkip, f32x4.mul(dValue, input))
 
         const drive = f32x4.mul(step, input)
-        const before = i == 0 ? start : hs + <usize>((i - 1) * width)
+        const begins = isFirst(positions, sequence * length + from + i)
+        const before = begins ? begin : i == 0 ? start : hs + <usize>((i - 1) * width)
         let dStep = f32x4.splat(0.0)
         let dDrive = f32x4.splat(0.0)
         for (let n = 0; n < states; n++) {
@@ -202,6 +211,7 @@ export function selectiveScanBackward(
           v128.store(dABlock + at, f32x4.add(v128.load(dABlock + at), f32x4.mul(dLog, step)))
           v128.store(g + at, carried)
         }
+        if (begins) handBack(g, dBegin, states)
         dStep = f32x4.mul(dStep, ln2(table)) // A was divided by ln 2
         store4(dU + row, f32x4.add(f32x4.mul(dValue, skip), f32x4.mul(dDrive, step)), lanes)
         store4(dDelta + row, f32x4.mul(f32x4.add(dStep, f32x4.mul(dDrive, input)), sigmoid4(raw, table)), lanes)
@@ -222,7 +232,7 @@ export function selectiveScanBackward(
     for (let n = 0; n < states; n++) {
       const at = <usize>(k * width + n * 16)
       scatter4(dA + target + <usize>(n * 4), states * 4, v128.load(dAAll + at), lanes)
-      scatter4(dH0 + target + <usize>(n * 4), states * 4, v128.load(gAll + at), lanes)
+      scatter4(dH0 + target + <usize>(n * 4), states * 4, f32x4.add(v128.load(gAll + at), v128.load(dBeginAll + at)), lanes)
     }
     store4(dD + <usize>((sequence * channels + e) * 4), v128.load(dDAll + <usize>(k * 16)), lanes)
   }

@@ -7,6 +7,7 @@
  * recomputes one chunk at a time and walks it in reverse. dB and dC are sums over channels: each part of the heads writes its
  * own, and the caller adds the parts in a fixed order, so the bits do not depend on how many threads ran.
  */
+import {handBack, isFirst} from './packed-rows'
 import {exp4, gather4, load4, sigmoid4, softplus4, store4, sum4, TABLE, writeTable} from './simd'
 
 /** Steps whose states are held at once: 64 steps of 128 states of 4 channels fill 128 KiB. */
@@ -31,10 +32,10 @@ export function ssdScanForwardScratch(length: i32, states: i32): i32 {
   return TABLE + 4 * (2 * stepsOf(length) + 2 * length * rowOf(states) + 4 * rowOf(states))
 }
 
-/** And backward: also [dB | dC | g | a chunk of h | chunk starts], and four lanes each of [dΔ x | d log Ā] for each step. */
+/** And backward: also [dB | dC | g | h0 | dh0 | a chunk of h | chunk starts], and four lanes each of [dΔ x | d log Ā] for each step. */
 export function ssdScanBackwardScratch(length: i32, states: i32): i32 {
   const chunks = (length + CHUNK - 1) / CHUNK
-  const rows = 2 * length + 4 + 4 * CHUNK + 4 * chunks
+  const rows = 2 * length + 12 + 4 * CHUNK + 4 * chunks
   return ssdScanForwardScratch(length, states) + 4 * (rows * rowOf(states) + 8 * length)
 }
 
@@ -131,7 +132,7 @@ function advance(before: usize, after: usize, b: usize, c: usize, decay: v128, d
 
 // prettier-ignore
 export function ssdScanForward(
-  x: usize, delta: usize, a: usize, b: usize, c: usize, d: usize, h0: usize, y: usize, last: usize,
+  x: usize, delta: usize, a: usize, b: usize, c: usize, d: usize, h0: usize, positions: usize, y: usize, last: usize,
   length: i32, heads: i32, size: i32, states: i32, groups: i32, part: i32, low: f32, high: f32,
   scratch: usize, scratchStride: i32, item: i32, thread: i32,
 ): void {
@@ -165,6 +166,7 @@ export function ssdScanForward(
         const input = load4(x + at, lanes)
         const drive = f32x4.mul(v128.load32_splat(steps + <usize>(t * 4)), input)
         const row = <usize>(t * width * 4)
+        if (isFirst(positions, sequence * length + t)) loadState(h0 ? h0 + state : 0, h, lanes, states)
         const out = advance(h, h, bs + row, cs + row, v128.load32_splat(decays + <usize>(t * 4)), drive, width)
         store4(y + at, f32x4.add(out, f32x4.mul(skip, input)), lanes)
         at += <usize>(channels * 4)
@@ -280,7 +282,7 @@ function decayBack(g: usize, before: usize, decay: v128, width: i32): v128 {
 
 // prettier-ignore
 export function ssdScanBackward(
-  x: usize, delta: usize, a: usize, b: usize, c: usize, d: usize, h0: usize, dy: usize, dLast: usize,
+  x: usize, delta: usize, a: usize, b: usize, c: usize, d: usize, h0: usize, positions: usize, dy: usize, dLast: usize,
   dX: usize, dDelta: usize, dA: usize, dB: usize, dC: usize, dD: usize, dH0: usize,
   length: i32, heads: i32, size: i32, states: i32, groups: i32, part: i32, low: f32, high: f32, batch: i32,
   scratch: usize, scratchStride: i32, item: i32, thread: i32,
@@ -304,7 +306,9 @@ export function ssdScanBackward(
   const dBs = h + 4 * rowBytes // (L, N)
   const dCs = dBs + <usize>length * rowBytes // (L, N)
   const g = dCs + <usize>length * rowBytes // (4, N) gradient of the state
-  const hs = g + 4 * rowBytes // (CHUNK, 4, N) states after each step
+  const begin = g + 4 * rowBytes // (4, N) h0
+  const dBegin = begin + 4 * rowBytes // (4, N) gradient of h0 from the sequences that began
+  const hs = dBegin + 4 * rowBytes // (CHUNK, 4, N) states after each step
   const starts = hs + <usize>(4 * CHUNK) * rowBytes // (chunks, 4, N)
   const dDrives = starts + <usize>(4 * chunks) * rowBytes // (L) Σ_p of dΔ from the drive, four lanes still apart
   const dLogs = dDrives + <usize>(length * 16) // (L) dL / d(Δ A), four lanes still apart
@@ -324,12 +328,15 @@ export function ssdScanBackward(
       const column = <usize>(sequence * length * channels + head * size + p) * 4
       loadState(dLast ? dLast + state : 0, g, lanes, states)
       loadState(h0 ? h0 + state : 0, starts, lanes, states)
+      loadState(h0 ? h0 + state : 0, begin, lanes, states)
+      loadState(0, dBegin, lanes, states)
       for (let chunk = 0; chunk < chunks - 1; chunk++) {
         const next = starts + <usize>(4 * (chunk + 1)) * rowBytes
         memory.copy(next, next - 4 * rowBytes, 4 * rowBytes)
         for (let t = chunk * CHUNK; t < (chunk + 1) * CHUNK; t++) {
           const drive = f32x4.mul(v128.load32_splat(steps + <usize>(t * 4)), load4(x + column + <usize>(t * channels * 4), lanes))
-          advance(next, next, bs + <usize>t * rowBytes, cs + <usize>t * rowBytes, v128.load32_splat(decays + <usize>(t * 4)), drive, width)
+          const before = isFirst(positions, sequence * length + t) ? begin : next
+          advance(before, next, bs + <usize>t * rowBytes, cs + <usize>t * rowBytes, v128.load32_splat(decays + <usize>(t * 4)), drive, width)
         }
       }
       for (let chunk = chunks - 1; chunk >= 0; chunk--) {
@@ -340,7 +347,8 @@ export function ssdScanBackward(
           const at = column + <usize>(t * channels * 4)
           const here = hs + <usize>(4 * (t - from)) * rowBytes
           const drive = f32x4.mul(v128.load32_splat(steps + <usize>(t * 4)), load4(x + at, lanes))
-          advanceBack(t == from ? start : here - 4 * rowBytes, here, bs + <usize>t * rowBytes, dCs + <usize>t * rowBytes, v128.load32_splat(decays + <usize>(t * 4)), drive, load4(dy + at, lanes), width)
+          const before = isFirst(positions, sequence * length + t) ? begin : t == from ? start : here - 4 * rowBytes
+          advanceBack(before, here, bs + <usize>t * rowBytes, dCs + <usize>t * rowBytes, v128.load32_splat(decays + <usize>(t * 4)), drive, load4(dy + at, lanes), width)
         }
         for (let t = until - 1; t >= from; t--) {
           const at = column + <usize>(t * channels * 4)
@@ -349,7 +357,10 @@ export function ssdScanBackward(
           const dOut = load4(dy + at, lanes)
           const step = v128.load32_splat(steps + <usize>(t * 4))
           const dDrive = gather(g, bs + <usize>t * rowBytes, cs + <usize>t * rowBytes, dBs + <usize>t * rowBytes, dOut, f32x4.mul(step, input), width)
-          const dLog = decayBack(g, t == from ? start : here - 4 * rowBytes, v128.load32_splat(decays + <usize>(t * 4)), width)
+          const begins = isFirst(positions, sequence * length + t)
+          const before = begins ? begin : t == from ? start : here - 4 * rowBytes
+          const dLog = decayBack(g, before, v128.load32_splat(decays + <usize>(t * 4)), width)
+          if (begins) handBack(g, dBegin, width)
           const sums = dDrives + <usize>(t * 16)
           v128.store(sums, f32x4.add(v128.load(sums), f32x4.mul(dDrive, input)))
           const logs = dLogs + <usize>(t * 16)
@@ -358,7 +369,8 @@ export function ssdScanBackward(
           store4(dX + at, f32x4.add(f32x4.mul(dOut, skip), f32x4.mul(dDrive, step)), lanes)
         }
       }
-      unpackRows(g, dH0 + state, lanes, states, states)
+      handBack(g, dBegin, width)
+      unpackRows(dBegin, dH0 + state, lanes, states, states)
     }
     const rate = load<f32>(a + <usize>(head * 4))
     let dRate: f32 = 0

@@ -10,6 +10,7 @@
 import {type DeviceFacts, type Format, type Grid, parameters, type Shader} from '../../backend/gpu/shader.js'
 import {channelOf, keyOf, laneConstants, LOG2_E, type ScanForm, scanRows, SEGMENT_PARAMETERS} from './scan-form.wgsl.js'
 import {channelGroups, planScan, type ScanPlan, type ScanTuning} from './scan-plan.js'
+import {declarePositions, findFirsts, isFirst, positionSlots} from './scan-sequences.wgsl.js'
 import {
   channelItems,
   declareDrives,
@@ -34,7 +35,7 @@ export interface ScanCarriesForm extends ScanForm {
 }
 
 /**
- * Inputs delta, c, z, a, dy, dLast if there is one. Output carries (2 S − 1, B, E, N): for segment 0 … S − 1 what comes from
+ * Inputs delta, c, z, a, dy, dLast if there is one, positions if rows are packed. Output carries (2 S − 1, B, E, N): for segment 0 … S − 1 what comes from
  * behind it with nothing behind that (`local` of the next one; dLast or zero for the last), then for segment 0 … S − 2
  * `decay` of the next one.
  */
@@ -75,7 +76,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     workgroupBarrier();
     if (next < tiles) { ${fetchTile(plan)} }
     if (next > 0u) {
-      ${walkTile(plan)}
+      ${findFirsts(form, 'end')}${walkTile(form, plan)}
       workgroupBarrier();
     }
   }
@@ -96,11 +97,13 @@ function rowsOf(form: ScanCarriesForm): Record<'c' | 'delta' | 'dy' | 'z', Rows>
 
 function bindings(form: ScanCarriesForm, plan: ScanPlan): string {
   const {dLast} = form
+  const readSlots = dLast ? 6 : 5
   return [
     ...Object.values(rowsOf(form)).map((rows) => inputRows(rows, plan)),
     inputStates({format: 'f32', name: 'a', plan, slot: 3}),
     dLast ? inputStates({format: dLast, name: 'dlast', plan, slot: 5}) : '',
-    outputStates({name: 'carries', plan, slot: dLast ? 6 : 5}),
+    ...declarePositions(form, readSlots, plan),
+    outputStates({name: 'carries', plan, slot: readSlots + positionSlots(form)}),
   ].join('\n')
 }
 
@@ -109,6 +112,7 @@ function laneVariables(form: ScanCarriesForm, plan: ScanPlan): string {
   const ofChannel = (p: number): string => `let rate_${p} = ${LOG2_E} * read_a(0u, ${channelOf(p, plan)}, state_lane);
     var carry_${p}: vec4<f32>; var total_${p} = 0.0;`
   return [
+    ...(form.packed ? ['var is_one = true; // one sequence goes through all of the segment'] : []),
     ...range(plan.channelsPerLane).map(ofChannel),
     ...[delta, z, dy].map((rows) => fetchRegisters(rows, channelItems(plan))),
     fetchRegisters(c, stateItems(plan)),
@@ -143,23 +147,26 @@ function stageTile(plan: ScanPlan): string {
 }
 
 /** From the last step to the first, written out, so that what a step reads is asked for before the steps behind it end. */
-function walkTile(plan: ScanPlan): string {
+function walkTile({packed}: ScanCarriesForm, plan: ScanPlan): string {
+  const handOn = (t: number, p: number): string =>
+    packed ? ` if (${isFirst(`${t}u`)}) { carry_${p} = vec4<f32>(); is_one = false; }` : ''
   const ofChannel = (t: number) => (p: number) =>
     `{ let drive = ${driveOf(`${t}u`, p, plan)};
       carry_${p} = exp2(drive.x * rate_${p}) * (carry_${p} + c * drive.y);
-      total_${p} += drive.x; }`
+      total_${p} += drive.x;${handOn(t, p)} }`
   const ofStep = (t: number): string => `{ let c = tile_c[${t * plan.stateLanes}u + state_lane];
     ${range(plan.channelsPerLane).map(ofChannel(t)).join('\n')} }`
   return range(plan.tile).reverse().map(ofStep).join('\n')
 }
 
 /** The workgroups of the last segment also write what is behind it. */
-function writeCarries({dLast}: ScanCarriesForm, plan: ScanPlan): string {
+function writeCarries({dLast, packed}: ScanCarriesForm, plan: ScanPlan): string {
   const ofChannel = (p: number): string => {
     const at = `${channelOf(p, plan)}, state_lane`
+    const decay = `exp2(rate_${p} * total_${p})`
     const last = dLast ? `read_dlast(sequence, ${at})` : 'vec4<f32>()'
     return `write_carries(group.z * groups.y + sequence, ${at}, carry_${p});
-      write_carries((segments + group.z) * groups.y + sequence, ${at}, exp2(rate_${p} * total_${p}));
+      write_carries((segments + group.z) * groups.y + sequence, ${at}, ${packed ? `select(vec4<f32>(), ${decay}, is_one)` : decay});
       if (group.z + 2u == segments) { write_carries((segments - 1u) * groups.y + sequence, ${at}, ${last}); }`
   }
   return `let segments = groups.z + 1u;

@@ -1,5 +1,5 @@
 /** What the backward scan writes (equations: selective-scan-backward.wgsl.ts): of each tile, and at the end. */
-import {channelOf} from './scan-form.wgsl.js'
+import {channelOf, type ScanForm} from './scan-form.wgsl.js'
 import {type ScanPlan} from './scan-plan.js'
 import {sumsAt} from './scan-sums.wgsl.js'
 import {channelItems, forItems, range} from './scan-tiles.wgsl.js'
@@ -40,8 +40,18 @@ function putPartials(plan: ScanPlan): string {
   }`
 }
 
-/** dH0: what is carried beyond the first step, which is in the first segment. */
-export function firstStates(plan: ScanPlan): string {
+/**
+ * dH0: what is carried beyond the first step, which is in the first segment; of packed rows, what each segment has of it,
+ * segments first.
+ */
+export function firstStates({packed}: ScanForm, plan: ScanPlan): string {
+  if (packed) {
+    const parts = range(plan.channelsPerLane).map((p) => {
+      const sum = `d_begin_${p} + select(vec4<f32>(), carry_${p}, group.z == 0u)`
+      return `write_dh0(group.z * groups.y + sequence, ${channelOf(p, plan)}, state_lane, ordered(${sum}, order));`
+    })
+    return parts.join('\n')
+  }
   const writes = range(plan.channelsPerLane).map(
     (p) => `write_dh0(sequence, ${channelOf(p, plan)}, state_lane, ordered(carry_${p}, order));`,
   )

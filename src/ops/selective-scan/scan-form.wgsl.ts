@@ -17,6 +17,8 @@ export interface ScanForm {
   readonly h0: Format | null
   /** How y, and the gradients of u, delta and z, are stored */
   readonly stored: Format
+  /** Rows hold several sequences (scan-sequences.wgsl.ts). */
+  readonly packed?: true
 }
 
 /** L, then where the rows of b, c and z lie. */

@@ -3,7 +3,9 @@
  * in registers, then back, step by step, with the sums that each step adds to.
  */
 import {bitsBetween, firstHolder, firstSum, laneSums} from './lane-sums.wgsl.js'
+import {type ScanForm} from './scan-form.wgsl.js'
 import {orderBits, type ScanPlan, STATES_PER_LANE, stepsTogether} from './scan-plan.js'
+import {isFirst, stateBefore} from './scan-sequences.wgsl.js'
 import {exchangeOf, fourPlaces, numberAt, putSums} from './scan-sums.wgsl.js'
 import {range, storeFour} from './scan-tiles.wgsl.js'
 
@@ -24,6 +26,10 @@ export const stage = (what: keyof typeof STAGED, values: string, plan: ScanPlan)
 
 /** What is computed: the gradients of what changes from step to step (and of h0), or those of A and D. */
 export type Wanted = 'inputs' | 'parameters'
+
+export interface WalkForm extends ScanForm {
+  readonly wanted: Wanted
+}
 
 /** How a vec4 is turned by each order of the states of a lane; turned twice it is as it was. */
 const ORDERS = ['xyzw', 'yxwz', 'zwxy', 'wzyx']
@@ -53,9 +59,9 @@ const matrixAt = (array: string, step: string, plan: ScanPlan): string =>
   `${array}[(${step}) * ${matrixSize(plan) / plan.tile}u + order * ${plan.stateLanes}u + state_lane]`
 
 /** Through a tile whose gradients come later: only the state after it is wanted. */
-export function sweepTile(plan: ScanPlan): string {
+export function sweepTile(form: ScanForm, plan: ScanPlan): string {
   const one = (p: number): string =>
-    `h_${p} = exp2(${staged('dt', 't', p, plan)} * rate_${p}) * h_${p} + ${staged('drive', 't', p, plan)} * b;`
+    `h_${p} = exp2(${staged('dt', 't', p, plan)} * rate_${p}) * ${stateBefore(form, `h_${p}`, p, 't')} + ${staged('drive', 't', p, plan)} * b;`
   return `for (var t = 0u; t < ${plan.tile}u; t++) {
     let b = ${matrixAt('tile_b', 't', plan)};
     ${range(plan.channelsPerLane).map(one).join('\n')}
@@ -66,28 +72,37 @@ export function sweepTile(plan: ScanPlan): string {
  * Forward and back. The barrier between them is there to have B and the drives read again on the way back: kept in
  * registers, they would crowd out the states.
  */
-export function walkBack(wanted: Wanted, plan: ScanPlan): string {
+export function walkBack(form: WalkForm, plan: ScanPlan): string {
   const steps = range(plan.tile)
   const names = steps.flatMap((t) =>
     range(plan.channelsPerLane).map((p) => `var a_${p}_${t}: vec4<f32>; var h_${p}_${t}: vec4<f32>;`),
   )
-  const forth = steps.map((t) => `{ ${forward(t, plan)} }`)
-  const back = steps.reverse().map((t) => backward(t, wanted, plan))
+  const forth = steps.map((t) => `{ ${forward(t, form, plan)} }`)
+  const back = steps.reverse().map((t) => backward(t, form, plan))
   return [...names, ...forth, 'workgroupBarrier();', ...back].join('\n')
 }
 
-const stateBefore = (t: number, p: number): string => (t === 0 ? `h_${p}` : `h_${p}_${t - 1}`)
+const before = (t: number, p: number, form: ScanForm): string =>
+  stateBefore(form, t === 0 ? `h_${p}` : `h_${p}_${t - 1}`, p, `${t}u`)
 
-function forward(t: number, plan: ScanPlan): string {
+/** What is handed on to the step before: nothing where a sequence begins, whose first state gets it. */
+function handOn(t: number, p: number, {h0, packed, wanted}: WalkForm): string {
+  if (!packed) return ''
+  const toBegin = h0 && wanted === 'inputs' ? `d_begin_${p} += carry_${p};` : ''
+  return `if (${isFirst(`${t}u`)}) { ${toBegin} carry_${p} = vec4<f32>(); }`
+}
+
+function forward(t: number, form: ScanForm, plan: ScanPlan): string {
   const lines = range(plan.channelsPerLane).map(
     (p) => `a_${p}_${t} = exp2(${staged('dt', `${t}u`, p, plan)} * rate_${p});
-      h_${p}_${t} = a_${p}_${t} * ${stateBefore(t, p)} + ${staged('drive', `${t}u`, p, plan)} * b;`,
+      h_${p}_${t} = a_${p}_${t} * ${before(t, p, form)} + ${staged('drive', `${t}u`, p, plan)} * b;`,
   )
   return [`let b = ${matrixAt('tile_b', `${t}u`, plan)};`, ...lines].join('\n')
 }
 
 /** One step back: G_t, what it adds to the sums, and a_t G_t for the step before. */
-function backward(t: number, wanted: Wanted, plan: ScanPlan): string {
+function backward(t: number, form: WalkForm, plan: ScanPlan): string {
+  const {wanted} = form
   const held = range(plan.channelsPerLane)
   const lines = held.map((p) => {
     const sums = `dx_${t}_${p} = dot(g, b_${t});
@@ -98,7 +113,7 @@ function backward(t: number, wanted: Wanted, plan: ScanPlan): string {
     return `{ let dv = ${staged('upstream', `${t}u`, p, plan)};
       let g = carry_${p} + c_${t} * dv;
       carry_${p} = a_${p}_${t} * g;
-      let decayed = carry_${p} * ${stateBefore(t, p)};
+      let decayed = carry_${p} * ${before(t, p, form)};${handOn(t, p, form)}
       ${wanted === 'inputs' ? sums : `d_rate_${p} += decayed * ${staged('dt', `${t}u`, p, plan)};`} }`
   })
   const c = `let c_${t} = ${matrixAt('tile_c', `${t}u`, plan)};`

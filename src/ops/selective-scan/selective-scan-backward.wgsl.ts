@@ -29,6 +29,7 @@ import {
 import {channelGroups, planScan, type ScanPlan, type ScanTuning} from './scan-plan.js'
 import {finishTile, firstStates, parameterSums} from './scan-finish.wgsl.js'
 import {intervalStarts, ownIntervals, schedule} from './scan-schedule.wgsl.js'
+import {beginStates, declarePositions, findFirsts, positionSlots} from './scan-sequences.wgsl.js'
 import {declareSums, sumPlaces} from './scan-sums.wgsl.js'
 import {
   channelItems,
@@ -67,7 +68,7 @@ export interface ScanGradientForm extends ScanCarriesForm {
 
 /**
  * Inputs u, delta, b, c, z, a, d, checkpoints, dy, then the carries if divided, which include dLast, else dLast if there is
- * one. Outputs for 'inputs': dU, dDelta, dZ, partial sums of dB and dC, dH0 if there is an h0; for 'parameters': dA and dD
+ * one, then positions if rows are packed. Outputs for 'inputs': dU, dDelta, dZ, partial sums of dB and dC, dH0 if there is an h0; for 'parameters': dA and dD
  * of each segment of each sequence, segments first.
  */
 export function scanBackwardShader(form: ScanGradientForm, facts: DeviceFacts, tuning?: ScanTuning): Shader {
@@ -119,8 +120,8 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     if (next < visits) { ${fetchTile(plan)} }
     if (next > 0u) {
       ${intervalStarts(plan)}
-      if (is_sweep(visit)) { ${sweepTile(plan)} }
-      else { ${partialRow(form, plan)} ${walkBack(form.wanted, plan)} }
+      ${findFirsts(form, 'params.length')}if (is_sweep(visit)) { ${sweepTile(form, plan)} }
+      else { ${partialRow(form, plan)} ${walkBack(form, plan)} }
       workgroupBarrier();
       if (!is_sweep(visit)) { ${finishTile(form.wanted, plan)} }
     }
@@ -129,9 +130,10 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
 }`
 }
 
-function finishSequence({h0, wanted}: ScanGradientForm, plan: ScanPlan): string {
+function finishSequence(form: ScanGradientForm, plan: ScanPlan): string {
+  const {h0, wanted} = form
   if (wanted === 'parameters') return parameterSums(plan)
-  return h0 ? firstStates(plan) : ''
+  return h0 ? firstStates(form, plan) : ''
 }
 
 function rowsOf(form: ScanGradientForm): Record<'u' | 'delta' | 'b' | 'c' | 'z' | 'dy', Rows> {
@@ -140,7 +142,8 @@ function rowsOf(form: ScanGradientForm): Record<'u' | 'delta' | 'b' | 'c' | 'z' 
 
 function bindings(form: ScanGradientForm, plan: ScanPlan): string {
   const {channels, dLast, divided, h0, stored, wanted} = form
-  const first = dLast || divided ? 10 : 9
+  const readSlots = dLast || divided ? 10 : 9
+  const first = readSlots + positionSlots(form)
   const changes = ['du', 'ddelta', 'dz'].map((name, i) =>
     outputRows({columns: channels, format: stored, name, slot: first + i, ...(name === 'dz' && {like: 'z'})}),
   )
@@ -162,6 +165,7 @@ function bindings(form: ScanGradientForm, plan: ScanPlan): string {
     '@group(0) @binding(7) var<storage, read> checkpoints: array<vec4<f32>>;',
     divided ? inputStates({format: 'f32', name: 'carries', plan, slot: 9}) : '',
     dLast && !divided ? inputStates({format: dLast, name: 'dlast', plan, slot: 9}) : '',
+    ...declarePositions(form, readSlots, plan),
     ...outputs,
   ].join('\n')
 }
@@ -194,12 +198,15 @@ function laneVariables(form: ScanGradientForm, plan: ScanPlan): string {
       carryBehind(p, form, plan),
       `var h_${p}: vec4<f32>; var next_h_${p}: vec4<f32>;`,
       form.wanted === 'parameters' ? `var d_rate_${p}: vec4<f32>;` : '',
+      ...(form.packed && form.h0 ? [`var d_begin_${p}: vec4<f32>;`] : []),
     ]
   }
   const ofItem = (i: number): string =>
     ['x', 'dt', 'up', 'slope_delta', 'slope_z', 'd'].map((name) => `var ${name}_${i}: vec4<f32>;`).join(' ')
   return [
     ...range(plan.channelsPerLane).flatMap(ofChannel),
+    // The state before the first interval is the one that sequences begin with.
+    ...beginStates(form, plan, form.h0 ? (p) => `ordered(checkpoints[${checkpointAt(p, '0u', plan)}], order)` : null),
     form.wanted === 'inputs' ? `${sumPlaces(plan, KINDS)}\n${matrixPlaces(plan)}` : 'var d_skip: vec4<f32>;',
     ...[u, delta, z, dy].map((rows) => fetchRegisters(rows, items)),
     ...[b, c].map((rows) => fetchRegisters(rows, stateItems(plan))),

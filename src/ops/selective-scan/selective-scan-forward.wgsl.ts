@@ -18,6 +18,7 @@ import {
   scanRows,
 } from './scan-form.wgsl.js'
 import {channelGroups, planScan, type ScanPlan, type ScanTuning, stepsTogether} from './scan-plan.js'
+import {beginStates, declarePositions, findFirsts, positionSlots, stateBefore} from './scan-sequences.wgsl.js'
 import {declareSums, putSums, sumPlaces, sumsAt} from './scan-sums.wgsl.js'
 import {
   channelItems,
@@ -37,7 +38,7 @@ import {
   storeDrives,
 } from './scan-tiles.wgsl.js'
 
-/** Inputs u, delta, b, c, z, a, d, h0 if there is one; outputs y, last, checkpoints if `recording`. */
+/** Inputs u, delta, b, c, z, a, d, h0 if there is one, positions if rows are packed; outputs y, last, checkpoints if `recording`. */
 export function scanForwardShader(form: ScanForm, recording: boolean, facts: DeviceFacts, tuning?: ScanTuning): Shader {
   const plan = planScan('forward', form, facts, tuning)
   return {
@@ -78,7 +79,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
     workgroupBarrier();
     if (next < params.length) { ${fetchTile(plan)} }
     if (next > 0u) {
-      ${walkTile(recording, plan)}
+      ${walkTile(form, recording, plan)}
       workgroupBarrier();
       ${finishTile(plan)}
     }
@@ -89,12 +90,14 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
 
 function bindings(form: ScanForm, recording: boolean, plan: ScanPlan): string {
   const {channels, h0, stored} = form
-  const outputSlot = h0 ? 8 : 7
+  const readSlots = h0 ? 8 : 7
+  const outputSlot = readSlots + positionSlots(form)
   return [
     ...Object.values(scanRows(form)).map((rows) => inputRows(rows, plan)),
     inputStates({format: 'f32', name: 'a', plan, slot: 5}),
     inputChannels('d', 6, plan),
     h0 ? inputStates({format: h0, name: 'h0', plan, slot: 7}) : '',
+    ...declarePositions(form, readSlots, plan),
     outputRows({columns: channels, format: stored, name: 'y', slot: outputSlot}),
     outputStates({name: 'last', plan, slot: outputSlot + 1}),
     recording ? `@group(0) @binding(${outputSlot + 2}) var<storage, read_write> checkpoints: array<vec4<f32>>;` : '',
@@ -109,7 +112,8 @@ function declareTile(form: ScanForm, plan: ScanPlan): string {
     (i) => `var d_${i}: vec4<f32>; var skip_${i}: vec4<f32>; var gate_${i}: vec4<f32>;`,
   )
   const skips = forItems(channelItems(plan), plan, (i) => `d_${i} = read_d(first_channel + place * 4u);`)
-  return [...ofChannels, ...ofStates, ...made, skips].join('\n')
+  const begin = beginStates(form, plan, form.h0 ? (p) => `h_${p}` : null)
+  return [...begin, ...ofChannels, ...ofStates, ...made, skips].join('\n')
 }
 
 /** Asks for the tile that begins at step `next`. */
@@ -141,7 +145,7 @@ function stageTile(plan: ScanPlan): string {
 }
 
 /** The steps of the tile, some at a time. */
-function walkTile(recording: boolean, plan: ScanPlan): string {
+function walkTile(form: ScanForm, recording: boolean, plan: ScanPlan): string {
   const {interval, tile} = plan
   const held = range(plan.channelsPerLane)
   const together = stepsTogether(plan, 1)
@@ -152,20 +156,20 @@ function walkTile(recording: boolean, plan: ScanPlan): string {
     return allChannelsInside(plan) ? store : `if (${channelOf(p, plan)} < ${plan.channels}u) { ${store} }`
   })
   return `let count = min(${tile}u, params.length - start);
-  for (var t = 0u; t < count; t += ${together}u) {
+  ${findFirsts(form, 'params.length')}for (var t = 0u; t < count; t += ${together}u) {
     ${recording ? `if ((start + t) % ${interval}u == 0u) { ${keep.join('\n')} }` : ''}
     ${range(together)
-      .map((step) => walkStep(step, plan))
+      .map((step) => walkStep(step, form, plan))
       .join('\n')}
     ${putSums(values, 't', plan, 1)}
   }`
 }
 
-function walkStep(step: number, plan: ScanPlan): string {
+function walkStep(step: number, form: ScanForm, plan: ScanPlan): string {
   const at = `t + ${step}u`
   const lines = range(plan.channelsPerLane).map(
     (p) => `{ let drive = ${driveOf(at, p, plan)};
-      h_${p} = exp2(drive.x * rate_${p}) * h_${p} + drive.y * b_${step}; }
+      h_${p} = exp2(drive.x * rate_${p}) * ${stateBefore(form, `h_${p}`, p, at)} + drive.y * b_${step}; }
       let y_${step}_${p} = dot(h_${p}, c_${step});`,
   )
   const matrix = (name: string): string =>

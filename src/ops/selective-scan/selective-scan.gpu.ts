@@ -19,7 +19,7 @@ interface Scan {
 }
 
 function formOf({host, inputs}: Scan): ScanForm {
-  const {a, b, c, delta, h0, u, z} = inputs as Partial<Inputs> & Inputs
+  const {a, b, c, delta, h0, positions, u, z} = inputs as Partial<Inputs> & Inputs
   const [batch, , channels] = u.shape
   return {
     b: host.formatOf(b),
@@ -32,6 +32,7 @@ function formOf({host, inputs}: Scan): ScanForm {
     stored: channels % 8 === 0 ? host.precision : 'f32',
     u: host.formatOf(u),
     z: host.formatOf(z),
+    ...(positions && {packed: true}),
   }
 }
 
@@ -40,6 +41,9 @@ function read({a, b, c, d, delta, u, z}: Inputs): (tf.TensorInfo | StridedInput)
   const strided = (tensor: tf.Tensor): StridedInput => ({strided: true, tensor})
   return [u, delta, strided(b), strided(c), strided(z), a, d]
 }
+
+/** The input that shaders read last. */
+const positionsOf = ({positions}: Partial<Inputs>): tf.Tensor[] => (positions ? [positions] : [])
 
 /** SCAN_PARAMETERS. */
 function parametersOf({host, inputs: {b, c, u, z}}: Scan): number[] {
@@ -77,7 +81,7 @@ function launchCarries(
   const [carries] = toTensors(
     host.launch({
       grid: scanCarriesGrid(form, count, host.facts, tuning),
-      inputs: [delta, strided(c), strided(z), a, dy, ...(dLast ? [dLast] : [])],
+      inputs: [delta, strided(c), strided(z), a, dy, ...(dLast ? [dLast] : []), ...positionsOf(inputs)],
       outputs: [f32([2 * count - 1, form.batch, form.channels, form.states])],
       shader: scanCarriesShader(form, host.facts, tuning),
       whole: [...parametersOf(scan), intervals],
@@ -104,7 +108,7 @@ function launchBackward(
   const gradients = toTensors(
     host.launch({
       grid: scanBackwardGrid(form, segments.count, host.facts, tuning),
-      inputs: [...read(inputs), checkpoints, dy, ...(behind ? [behind] : [])],
+      inputs: [...read(inputs), checkpoints, dy, ...(behind ? [behind] : []), ...positionsOf(inputs)],
       outputs,
       shader: scanBackwardShader(form, host.facts, tuning),
       whole: [...parametersOf(scan), ...(divided ? [segments.intervals] : [])],
@@ -119,12 +123,19 @@ function inputGradients(scan: Scan, dys: Dys, checkpoints: tf.Tensor): Record<st
   const {host, inputs, tuning} = scan
   const form = formOf(scan)
   const plan = planScan('backward', form, host.facts, tuning)
-  const {b, h0, u, z} = inputs as Partial<Inputs> & Inputs
+  const {b, h0, positions, u, z} = inputs as Partial<Inputs> & Inputs
   const groups = channelGroups(plan)
   const rows = b.size / form.states
+  const segments = dividedInto(scan, form).count
   const change: OutputSpec = {format: form.stored, shape: u.shape}
   const partial = f32([groups, rows, 2 * plan.stateLanes * STATES_PER_LANE])
-  const outputs = [change, change, {...change, beside: z}, partial, ...(h0 ? [f32(h0.shape)] : [])]
+  const outputs = [
+    change,
+    change,
+    {...change, beside: z},
+    partial,
+    ...(h0 ? [f32(positions ? [segments, ...h0.shape] : h0.shape)] : []),
+  ]
   const [dU, dDelta, dZ, partials, dH0] = launchBackward(scan, dys, checkpoints, 'inputs', outputs)
   const [dB, dC] = toTensors(
     host.launch({
@@ -136,7 +147,10 @@ function inputGradients(scan: Scan, dys: Dys, checkpoints: tf.Tensor): Record<st
     }),
   )
   partials.dispose()
-  return {dB, dC, dDelta, dH0, dU, dZ}
+  if (!h0 || !positions) return {dB, dC, dDelta, dH0, dU, dZ}
+  const ofSegments = tf.sum(dH0, 0) // (B, E, N)
+  dH0.dispose()
+  return {dB, dC, dDelta, dH0: ofSegments, dU, dZ}
 }
 
 /** dA (E, N) and dD (E). Asked for apart, because few methods train them and their sums cost registers. */
@@ -157,7 +171,7 @@ function forward(scan: Scan, checkpoints: boolean): tf.TensorInfo[] {
   const kept = f32(checkpointShape(length ?? 0, batch, planScan('forward', form, host.facts, tuning)))
   return host.launch({
     grid: scanForwardGrid(form, host.facts, tuning),
-    inputs: [...read(inputs), ...('h0' in inputs ? [inputs.h0] : [])],
+    inputs: [...read(inputs), ...('h0' in inputs ? [inputs.h0] : []), ...positionsOf(inputs)],
     outputs: [
       {format: form.stored, shape: u.shape},
       f32([batch, channels ?? 0, form.states]),

@@ -1,8 +1,14 @@
 /** The meaning of the selective scan: selective-scan.ts's equations, one step after another, in TensorFlow.js operations. */
 import * as tf from '@tensorflow/tfjs-core'
+import {eachSequence} from '../sequences.reference.js'
 import {type ScanInputs, type ScanOutputs} from './selective-scan.js'
 
-export function selectiveScanReference({a, b, c, d, delta, h0, u, z}: ScanInputs): ScanOutputs {
+export function selectiveScanReference({a, b, c, d, delta, h0, positions, u, z}: ScanInputs): ScanOutputs {
+  if (positions) {
+    return eachSequence(positions, {b, c, delta, u, z}, h0, (steps, first) =>
+      selectiveScanReference({a, d, h0: first, ...steps}),
+    )
+  }
   const [batch, length, channels] = u.shape
   const states = a.shape[1]
   const step = tf.softplus(delta) // (B, L, E)

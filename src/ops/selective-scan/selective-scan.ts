@@ -7,7 +7,8 @@
  *
  * Gu and Dao, Mamba: Linear-Time Sequence Modeling with Selective State Spaces, arXiv 2312.00752, equation 2a with the
  * discretisation of section 3.3 (zero-order hold for A, Euler for B), and the gate of figure 3. We differ by taking a
- * first state h0, by returning the last one, and by the gradient of both.
+ * first state h0, by returning the last one, and by the gradient of both; and a row may hold several sequences, one behind the
+ * other, which `positions` tells apart: h_{t−1} is h0 at the first step of each.
  */
 import type * as tf from '@tensorflow/tfjs-core'
 import {backend as currentBackend, sum} from '@tensorflow/tfjs-core'
@@ -33,6 +34,8 @@ export interface ScanInputs {
   readonly z: tf.Tensor3D
   /** (B, E, N) first state; null is zero */
   readonly h0: tf.Tensor3D | null
+  /** (B, L) int32: steps since the sequence began that a step belongs to; absent or null where a row is one sequence */
+  readonly positions?: tf.Tensor2D | null
 }
 
 export interface ScanOutputs {
@@ -75,7 +78,7 @@ const scan = defineOperation({
     const outputs = toTensors(
       launchKernel(backend, {
         ...launch,
-        inputs: [u, delta, a, b, c, d, z, h0, dy, dLast],
+        inputs: [u, delta, a, b, c, d, z, h0, inputs.positions ?? null, dy, dLast],
         kernel: 'selectiveScanBackward',
         numbers: [batch, length, channels, states, group],
         outputs: [
@@ -110,7 +113,7 @@ const scan = defineOperation({
     const {backend, group, launch} = plan(inputs)
     return launchKernel(backend, {
       ...launch,
-      inputs: [u, delta, a, b, c, d, z, inputs.h0 ?? null],
+      inputs: [u, delta, a, b, c, d, z, inputs.h0 ?? null, inputs.positions ?? null],
       kernel: 'selectiveScanForward',
       numbers: [length, channels, states, group],
       outputs: [u.shape, [batch, channels, states]],
@@ -119,7 +122,7 @@ const scan = defineOperation({
 })
 
 /** Applies the scan. Shapes are those of ScanInputs; every length from 1 and every size is allowed. */
-export function selectiveScan({h0, ...rest}: ScanInputs): ScanOutputs {
-  const [y, last] = scan(h0 ? {...rest, h0} : rest)
+export function selectiveScan({h0, positions, ...rest}: ScanInputs): ScanOutputs {
+  const [y, last] = scan({...rest, ...(h0 && {h0}), ...(positions && {positions})})
   return {last: last as tf.Tensor3D, y: y as tf.Tensor3D}
 }

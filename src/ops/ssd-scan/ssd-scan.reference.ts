@@ -1,5 +1,6 @@
 /** The meaning of the SSD scan: ssd-scan.ts's equations, one step after another, in TensorFlow.js operations. */
 import * as tf from '@tensorflow/tfjs-core'
+import {eachSequence} from '../sequences.reference.js'
 import {type SsdInputs, type SsdOutputs, type SsdSettings} from './ssd-scan.js'
 
 /** Δ = clamp(softplus(delta), low, high) */
@@ -16,7 +17,12 @@ export function forEachHead(matrix: tf.Tensor3D, {groups, heads}: SsdSettings): 
 }
 
 export function ssdScanReference(inputs: SsdInputs, settings: SsdSettings): SsdOutputs {
-  const {a, d, delta, x} = inputs
+  const {a, d, delta, h0, positions, x} = inputs
+  if (positions) {
+    return eachSequence(positions, {b: inputs.b, c: inputs.c, delta, x}, h0, (steps, first) =>
+      ssdScanReference({a, d, h0: first, ...steps}, settings),
+    )
+  }
   const [batch, length, channels] = x.shape
   const {heads} = settings
   const size = channels / heads
@@ -25,7 +31,7 @@ export function ssdScanReference(inputs: SsdInputs, settings: SsdSettings): SsdO
   const step = timeSteps(delta, settings.limit) // (B, L, H)
   const decay = tf.exp(tf.mul<tf.Tensor3D>(step, a)) // (B, L, H)
   const states = b.shape[3]
-  let h: tf.Tensor4D = inputs.h0 ?? tf.zeros([batch, heads, size, states]) // (B, H, P, N)
+  let h: tf.Tensor4D = h0 ?? tf.zeros([batch, heads, size, states]) // (B, H, P, N)
   const outputs: tf.Tensor3D[] = []
   for (let t = 0; t < length; t++) {
     const ofHeads = (values: tf.Tensor3D): tf.Tensor4D =>

@@ -7,11 +7,14 @@
  *
  * Dao and Gu, Transformers are SSMs: Generalized Models and Efficient Algorithms Through Structured State Space Duality,
  * arXiv 2405.21060, equation 1 with A = −exp(A_log) a scalar for each head (section 5), and section 7.2 for the groups. We
- * differ by taking a first state h0, by returning the last one, and by the gradient of both.
+ * differ by taking a first state h0, by returning the last one, and by the gradient of both; and a row may hold several
+ * sequences, one behind the other, which `positions` tells apart: h_{t−1} is h0 at the first step of each.
  */
 import type * as tf from '@tensorflow/tfjs-core'
 import {backend as currentBackend, sum} from '@tensorflow/tfjs-core'
+import {gpuHost} from '../../backend/gpu/current.js'
 import {askKernel, launchKernel} from '../../backend/kernel-host.js'
+import {DeviceError} from '../../errors.js'
 import {defineOperation, type Inputs, type Settings, toTensors} from '../operation.js'
 import {headParts} from './head-parts.js'
 import {ssdScanOnGpu} from './ssd-scan.gpu.js'
@@ -31,6 +34,8 @@ export interface SsdInputs {
   readonly d: tf.Tensor1D
   /** (B, H, P, N) first state; null is zero */
   readonly h0: tf.Tensor4D | null
+  /** (B, L) int32: steps since the sequence began that a step belongs to; absent or null where a row is one sequence */
+  readonly positions?: tf.Tensor2D | null
 }
 
 export interface SsdSettings {
@@ -87,7 +92,7 @@ const scan = defineOperation({
     const [dX, dDelta, dA, dB, dC, dD, dH0] = toTensors(
       launchKernel(backend, {
         ...launch,
-        inputs: [x, delta, a, b, c, d, inputs.h0 ?? null, dy, dLast],
+        inputs: [x, delta, a, b, c, d, inputs.h0 ?? null, inputs.positions ?? null, dy, dLast],
         kernel: 'ssdScanBackward',
         numbers: [...launch.numbers, batch],
         outputs: [x.shape, delta.shape, heads, [parts, ...b.shape], [parts, ...c.shape], heads, state],
@@ -111,7 +116,7 @@ const scan = defineOperation({
     const {backend, launch, sizes, state} = plan(inputs, settings)
     return launchKernel(backend, {
       ...launch,
-      inputs: [x, delta, a, b, c, d, inputs.h0 ?? null],
+      inputs: [x, delta, a, b, c, d, inputs.h0 ?? null, inputs.positions ?? null],
       kernel: 'ssdScanForward',
       outputs: [x.shape, state],
       scratch: askKernel(backend, 'ssdScanForwardScratch', ...sizes),
@@ -120,7 +125,13 @@ const scan = defineOperation({
 })
 
 /** Applies the scan. Shapes are those of SsdInputs; every length from 1 and every size is allowed. */
-export function ssdScan({h0, ...rest}: SsdInputs, {groups, heads, limit: [low, high]}: SsdSettings): SsdOutputs {
-  const [y, last] = scan(h0 ? {...rest, h0} : rest, {groups, heads, high, low})
+export function ssdScan(
+  {h0, positions, ...rest}: SsdInputs,
+  {groups, heads, limit: [low, high]}: SsdSettings,
+): SsdOutputs {
+  if (positions && gpuHost()) {
+    throw new DeviceError('The SSD scan of Mamba-2 takes no packed rows on the GPU.', {hint: 'data.packing: false'})
+  }
+  const [y, last] = scan({...rest, ...(h0 && {h0}), ...(positions && {positions})}, {groups, heads, high, low})
   return {last: last as tf.Tensor4D, y: y as tf.Tensor3D}
 }
