@@ -30,7 +30,7 @@ function advance(model: LanguageModel, sites: Sites, ids: readonly number[], bef
     name: 'logits after the last',
     of(hidden) {
       const tail = tf.slice3d(hidden, [0, ids.length - 1, 0], [1, 1, hidden.shape[2]]) // (1, 1, d)
-      return logitsOf(model, tail)
+      return logitsOf(model, sites, tail)
     },
   })
   before?.logits.dispose()

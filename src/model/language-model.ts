@@ -13,7 +13,7 @@ import {type LayerState, type MixerOutputs} from './layer-state.js'
 import {mixer as mixerOf} from './mixer.js'
 import {checkpointName, EMBEDDINGS, FINAL_NORM, HEAD} from './parameters.js'
 import {type Sites} from './sites.js'
-import {type Weights} from './weights.js'
+import {type Matrix, type Weights} from './weights.js'
 
 export interface LanguageModel {
   readonly config: MambaConfig
@@ -98,14 +98,14 @@ function layerByLayer(
 }
 
 /** hidden (B, L, d) → logits (B, L, V). For a loss use summedLoss, which never holds the logits of a batch. */
-export function logitsOf(model: LanguageModel, hidden: tf.Tensor3D): tf.Tensor3D {
-  const {transposed, weight} = headOf(model)
+export function logitsOf(model: LanguageModel, sites: Sites, hidden: tf.Tensor3D): tf.Tensor3D {
+  const {transposed, weight} = headOf(model, sites)
   return adaptedLinear({bias: null, update: null, weight, weightTransposed: transposed, x: hidden})
 }
 
 /** Summed cross-entropy of hidden (B, L, d) against labels (B, L), already shifted; −100 is ignored. */
-export function summedLoss(model: LanguageModel, hidden: tf.Tensor3D, labels: tf.Tensor2D): tf.Scalar {
-  const {transposed, weight} = headOf(model)
+export function summedLoss(model: LanguageModel, sites: Sites, hidden: tf.Tensor3D, labels: tf.Tensor2D): tf.Scalar {
+  const {transposed, weight} = headOf(model, sites)
   const {hidden: width} = model.config
   return linearCrossEntropy({
     hidden: tf.reshape(hidden, [labels.size, width]), // (B·L, d)
@@ -115,6 +115,10 @@ export function summedLoss(model: LanguageModel, hidden: tf.Tensor3D, labels: tf
   })
 }
 
-function headOf({config, weights}: LanguageModel): ReturnType<Weights['matrix']> {
-  return weights.matrix(config.tied ? EMBEDDINGS : HEAD)
+/** A tied head is the embedding with whatever adapters make of it. The transposed copy is of the frozen matrix only. */
+function headOf({config, weights}: LanguageModel, sites: Sites): Matrix {
+  const name = config.tied ? EMBEDDINGS : HEAD
+  const frozen = weights.matrix(name)
+  const weight = sites.parameter(name, frozen.weight) as tf.Tensor2D // (V, d)
+  return weight === frozen.weight ? frozen : {transposed: null, weight}
 }

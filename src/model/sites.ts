@@ -25,14 +25,23 @@ export interface AnyScanInputs {
   readonly h0: tf.Tensor | null // (B, …)
 }
 
+/** What they all make. */
+export interface AnyScanOutputs {
+  readonly y: tf.Tensor3D // (B, L, E)
+}
+
 export interface Sites {
   /** One projection, e.g. 'layers.3.mixer.x_proj', bias included: (B, L, in) → (B, L, out). */
   linear(name: string, x: tf.Tensor3D, terms?: readonly LowRankTerm[]): tf.Tensor3D
   /** One layer's convolution. inputs.window is null at the start of a sequence. */
   conv(layer: number, inputs: ConvInputs, run: (inputs: ConvInputs) => ConvOutputs): ConvOutputs
   /** One layer's scan. inputs.h0 is null at the start of a sequence. */
-  scan<Inputs extends AnyScanInputs, Outputs>(layer: number, inputs: Inputs, run: (inputs: Inputs) => Outputs): Outputs
-  /** A plain parameter by its checkpoint name (A_log, D, conv1d.weight, a bias, a norm) on its way into the forward pass. */
+  scan<Inputs extends AnyScanInputs, Outputs extends AnyScanOutputs>(
+    layer: number,
+    inputs: Inputs,
+    run: (inputs: Inputs) => Outputs,
+  ): Outputs
+  /** A parameter by its checkpoint name (A_log, D, conv1d.weight, its bias, a norm, the embedding, the head) on its way into the forward pass. */
   parameter(name: string, value: tf.Tensor): tf.Tensor
 }
 
@@ -54,11 +63,20 @@ export function baseSites(weights: Weights): Sites {
         x,
       })
       // Updates with dropout of their own cannot share one product with the rest.
-      return others.reduce((sum, update) => tf.add(sum, lowRank(update, x)), y)
+      return addUpdates(y, x, others)
     },
     parameter: (_name, value) => value,
     scan: (_layer, inputs, run) => run(inputs),
   }
+}
+
+/** y + the terms of x: for sites that change what a projection reads or makes, which updates around them do not see. */
+export function addTerms(y: tf.Tensor3D, x: tf.Tensor3D, terms: readonly LowRankTerm[]): tf.Tensor3D {
+  return addUpdates(y, x, stackTerms(terms, y.shape[2])) // (B, L, out)
+}
+
+function addUpdates(y: tf.Tensor3D, x: tf.Tensor3D, updates: readonly LowRankUpdate[]): tf.Tensor3D {
+  return updates.reduce((sum, update) => tf.add(sum, lowRank(update, x)), y)
 }
 
 /** (x′ Aᵀ) Bᵀ alone: the down product as a linear layer, the up product as another. */

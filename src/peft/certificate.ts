@@ -52,7 +52,7 @@ async function run(model: LanguageModel, sites: Sites, batch: Batch): Promise<Co
   const [logits, loss] = tf.tidy(() => {
     const shape: [number, number] = [batch.rows, batch.length]
     const {hidden} = forward(model, sites, tf.tensor2d(batch.ids, shape, 'int32')) // (B, L, d)
-    return [logitsOf(model, hidden), summedLoss(model, hidden, tf.tensor2d(batch.labels, shape, 'int32'))]
+    return [logitsOf(model, sites, hidden), summedLoss(model, sites, hidden, tf.tensor2d(batch.labels, shape, 'int32'))]
   })
   try {
     const [allLogits, [sum]] = await Promise.all([logits.data<'float32'>(), loss.data()]) // waits for the device

@@ -43,11 +43,22 @@ ${rows.join('\n')}
 }
 
 function meaning(settings: AdapterSettings): string {
-  if (settings.method === 'lora') {
-    return (
-      `W += s · lora_B · lora_A with s = ${loraScale(settings)}, in the rows of the slice that the name ends in, if any; ` +
-      'conv1d is read as a matrix E × K.'
-    )
+  switch (settings.method) {
+    case 'lora':
+      return (
+        `W += s · lora_B · lora_A with s = ${loraScale(settings)}, in the rows of the slice that the name ends in, if any; ` +
+        'conv1d is read as a matrix E × K.'
+      )
+    case 'partial':
+      return 'the tensor of the model that is named before `delta` += `delta`.'
+    case 'delta-scale':
+      return 'Δ ← exp(`delta_scale`) Δ, after softplus, for the whole layer or for each channel.'
+    case 'prodial':
+      return (
+        'W ← diag(1 + `row_scale`) W (I + blockdiag(`blocks`)) + s · lora_B · lora_A with ' +
+        `s = ${settings.alpha / settings.rank}.`
+      )
+    case 'initial-state':
   }
   return (
     'every sequence starts from the state `scan` (E × N) instead of zero, and with the inputs `conv` (E × K−1, oldest first) ' +

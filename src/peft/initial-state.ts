@@ -13,7 +13,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import {type RandomStream} from '../data/random.js'
 import {type MambaConfig} from '../model/config.js'
 import {convChannels, stateShape} from '../model/parameters.js'
-import {type AnyScanInputs, type Sites} from '../model/sites.js'
+import {type AnyScanInputs, type AnyScanOutputs, type Sites} from '../model/sites.js'
 import {type InitialStateSettings, noMergeOfInitialState} from './initial-state-settings.js'
 import {type Attachment, type Method, type ParameterSpec} from './method.js'
 
@@ -67,7 +67,11 @@ function wrap(settings: InitialStateSettings, {config, parameters: values}: Atta
       const window = tf.transpose(value(convName(layer))) // (K−1, channels)
       return base.conv(layer, {...inputs, window: forEachSequence(window, inputs.x.shape[0]) as tf.Tensor3D}, run)
     },
-    scan<Inputs extends AnyScanInputs, Outputs>(layer: number, inputs: Inputs, run: (inputs: Inputs) => Outputs) {
+    scan<Inputs extends AnyScanInputs, Outputs extends AnyScanOutputs>(
+      layer: number,
+      inputs: Inputs,
+      run: (inputs: Inputs) => Outputs,
+    ) {
       if (!settings.scan || inputs.h0) return base.scan(layer, inputs, run)
       const name = scanName(layer)
       const state =

@@ -62,6 +62,14 @@ export function mergeSteps({settings, values}: SavedAdapter, config: MambaConfig
   return all
 }
 
+/** What is to be said of merging these entries, as of delta-scale in Mamba-2. */
+export function mergeCaveats({settings}: SavedAdapter, config: MambaConfig): string[] {
+  return settings.flatMap((entry) => {
+    const {merge} = methodOf(entry)
+    return (canMerge(merge) ? merge.caveat?.(entry, config) : null) ?? []
+  })
+}
+
 /** These entries alone, numbered anew. */
 export function selectEntries(saved: SavedAdapter, indices: readonly number[]): SavedAdapter {
   const values = indices.flatMap((index, position) =>

@@ -48,6 +48,8 @@ export interface MergeRule<Settings> {
     config: MambaConfig,
     parameters: ReadonlyMap<string, ParameterValues>,
   ): ReadonlyMap<string, MergeStep>
+  /** Why the merged model may differ by more than rounding, as a person will read it; null if it may not. Left out: never. */
+  caveat?(settings: Settings, config: MambaConfig): string | null
 }
 
 export interface NoMerge {

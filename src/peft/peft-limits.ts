@@ -4,6 +4,7 @@
  */
 import {type LeftOut, partName} from './export-format.js'
 import {type LoraUpdate, loraUpdates} from './lora-updates.js'
+import {type AdapterSettings} from './method-settings.js'
 import {type SavedAdapter} from './saved-adapter.js'
 
 /** Why PEFT cannot hold updates of these modules; it holds those of the others. */
@@ -12,6 +13,14 @@ const NOT_IN_PEFT: ReadonlyMap<string, string> = new Map([
   ['dt_proj', 'PEFT loads LoRA on dt_proj of Mamba, but it never acts: the model reads the weight past the adapter'],
   ['out_proj', 'PEFT refuses LoRA on out_proj of Mamba, from version 0.16 on'],
 ])
+
+/** Why PEFT cannot hold adapters of these methods at all. */
+const METHODS_NOT_IN_PEFT: {readonly [Name in AdapterSettings['method']]?: string} = {
+  'delta-scale': 'PEFT has no file format for factors of Δ; merged, they are ordinary weights',
+  partial:
+    'PEFT has no file format for sums beside A_log, D, norms and other tensors; merged, they are ordinary weights',
+  prodial: 'PEFT has no file format for ProDiaL; merged, it is an ordinary weight',
+}
 
 /** The updates that PEFT can hold. Errors: MismatchError for tensors that are not those of the settings. */
 export function heldByPeft(saved: SavedAdapter): readonly LoraUpdate[] {
@@ -27,6 +36,8 @@ export function leftOutOfPeft(saved: SavedAdapter): readonly LeftOut[] {
       const states = [...(entry.scan ? ['scan'] : []), ...(entry.conv ? ['conv'] : [])]
       return [{part: `${part}: ${states.join(', ')}`, reason: 'PEFT has no file format for a learned first state'}]
     }
+    const refusal = METHODS_NOT_IN_PEFT[entry.method]
+    if (refusal !== undefined) return [{part, reason: refusal}]
     const projections = new Set(updates.filter((update) => update.entry === index).map(({projection}) => projection))
     return [...projections].sort().flatMap((projection): LeftOut[] => {
       const reason = NOT_IN_PEFT.get(projection)

@@ -1,14 +1,20 @@
 /** The methods that a recipe may name, one line each. */
+import {deltaScale} from './delta-scale.js'
 import {initialState} from './initial-state.js'
 import {lora} from './lora.js'
 import {type AdapterSettings} from './method-settings.js'
 import {type Method} from './method.js'
+import {partial} from './partial.js'
+import {prodial} from './prodial.js'
 
 export {type AdapterSettings, methodSchemas} from './method-settings.js'
 
 const methods: {readonly [Name in AdapterSettings['method']]: Method<Extract<AdapterSettings, {method: Name}>>} = {
+  'delta-scale': deltaScale,
   'initial-state': initialState,
   lora,
+  partial,
+  prodial,
 }
 
 /** The method of these settings; it takes no other settings than these. */

@@ -17,7 +17,7 @@ export async function decodeSteps(
     for (let made = 0; made < count; made++) {
       const step = readOn(model, sites, {ids, shape: [ids.length, 1]}, state, {
         name: 'most probable',
-        of: (hidden) => mostProbable(logitsOf(model, hidden)),
+        of: (hidden) => mostProbable(logitsOf(model, sites, hidden)),
       })
       state = step.state
       ids = (await step.answer.data()) as Int32Array // waits for the device

@@ -32,11 +32,12 @@ function lossTensor(
   const shape: [number, number] = [batch.rows, batch.length]
   const ids = tf.tensor2d(batch.ids, shape, 'int32') // (B, L)
   const labels = tf.tensor2d(batch.labels, shape, 'int32') // (B, L)
-  const {hidden} = forward(model, adapters.sites(model.weights, dropout), ids, {
+  const sites = adapters.sites(model.weights, dropout)
+  const {hidden} = forward(model, sites, ids, {
     ...(recompute && {runLayer: (layer, before) => recomputed(dropout ? repeatable(layer, dropout) : layer, before)}),
   }) // (B, L, d)
   passed?.('layers')
-  const loss = summedLoss(model, hidden, labels)
+  const loss = summedLoss(model, sites, hidden, labels)
   passed?.('loss')
   return loss
 }

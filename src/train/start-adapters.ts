@@ -65,5 +65,14 @@ function compareNames(wanted: Iterable<string>, saved: ReadonlyMap<string, unkno
 
 function describe(settings: AdapterSettings | undefined): string {
   if (!settings) return 'absent'
-  return settings.method === 'lora' ? `lora of rank ${settings.rank} and scale ${loraScale(settings)}` : settings.method
+  switch (settings.method) {
+    case 'lora':
+      return `lora of rank ${settings.rank} and scale ${loraScale(settings)}`
+    case 'delta-scale':
+      return `delta-scale per ${settings.per}`
+    case 'prodial':
+      return `prodial of ${settings.blocks} blocks, rank ${settings.rank} and scale ${settings.alpha / settings.rank}`
+    default:
+      return settings.method
+  }
 }

@@ -34,7 +34,8 @@ describe.each(BACKENDS_WITH_MODELS)('on %s', (backend, name) => {
     })
 
     test('in its logits', async () => {
-      const logits = tf.tidy(() => logitsOf(model, forward(model, baseSites(model.weights), ids).hidden))
+      const sites = baseSites(model.weights)
+      const logits = tf.tidy(() => logitsOf(model, sites, forward(model, sites, ids).hidden))
       expect(difference(await logits.data(), reference.floats('logits'))).toBeNull()
       logits.dispose()
     })
@@ -47,7 +48,10 @@ describe.each(BACKENDS_WITH_MODELS)('on %s', (backend, name) => {
       const trainable = {...model, weights}
       const supervised = (await labels.data()).filter((label) => label >= 0).length
       const {grads, value} = tf.variableGrads(
-        () => tf.div(summedLoss(trainable, forward(trainable, baseSites(weights), ids).hidden, labels), supervised),
+        () => {
+          const sites = baseSites(weights)
+          return tf.div(summedLoss(trainable, sites, forward(trainable, sites, ids).hidden, labels), supervised)
+        },
         [...variables.values()],
       )
       expect(difference(await value.data(), reference.floats('loss'))).toBeNull()

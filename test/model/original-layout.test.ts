@@ -26,7 +26,8 @@ describe.each(EVERY_BACKEND.flatMap((backend) => MODELS.map((name) => [name, bac
       const model = await loadModel(await openModelDirectory(goldenPath(name)))
       const logits = tf.tidy(() => {
         const ids = tf.tensor2d(reference.ints('input_ids'), [batch, length], 'int32')
-        return logitsOf(model, forward(model, baseSites(model.weights), ids).hidden) // (B, L, V)
+        const sites = baseSites(model.weights)
+        return logitsOf(model, sites, forward(model, sites, ids).hidden) // (B, L, V)
       })
       expect(logits.shape).toEqual(reference.shape('logits'))
       expect(difference(await logits.data(), reference.floats('logits'), FUSED)).toBeNull()

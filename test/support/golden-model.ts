@@ -68,7 +68,7 @@ export async function logitsInPieces(
     for (const length of lengths) {
       const piece = tf.tensor2d(ids.subarray(from, from + length), [1, length], 'int32')
       const after = forward(model, sites, piece, {state})
-      logits.push(logitsOf(model, after.hidden))
+      logits.push(logitsOf(model, sites, after.hidden))
       state = after.state
       from += length
     }

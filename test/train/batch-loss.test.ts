@@ -55,8 +55,8 @@ describe.each(BACKENDS.flatMap((backend) => MODELS.map((name) => [backend, name]
       const {ids, length, rows} = collate(ROWS)
       const {vocabulary} = model.config
       const ofBatch = tf.tidy(() => {
-        const {hidden} = forward(model, adapters.sites(model.weights), tf.tensor2d(ids, [rows, length], 'int32'))
-        return logitsOf(model, hidden)
+        const sites = adapters.sites(model.weights)
+        return logitsOf(model, sites, forward(model, sites, tf.tensor2d(ids, [rows, length], 'int32')).hidden)
       })
       const together = await ofBatch.data<'float32'>()
       for (const [index, row] of ROWS.entries()) {
