@@ -58,6 +58,12 @@ function meaning(settings: AdapterSettings): string {
         'W ← diag(1 + `row_scale`) W (I + blockdiag(`blocks`)) + s · lora_B · lora_A with ' +
         `s = ${settings.alpha / settings.rank}.`
       )
+    case 'sparse-dimension':
+      return (
+        'A_log[e, n] += `A_log.values` (c × s) and the rows of B and C of x_proj in column e += `x_proj.B.values` and ' +
+        '`x_proj.C.values` (N × c), for the channels e and states n of `selection` in the settings; and ' +
+        `W += s · lora_B · lora_A with s = ${settings.alpha / settings.rank}. Without a selection A_log += \`A_log.delta\`.`
+      )
     case 'initial-state':
   }
   return (

@@ -8,10 +8,11 @@ import {type LoraSettings, loraSettings} from './lora-settings.js'
 import {type NoMerge} from './method.js'
 import {type PartialSettings, partialSettings} from './partial-settings.js'
 import {type ProdialSettings, prodialSettings} from './prodial-settings.js'
+import {type SparseDimensionSettings, sparseDimensionSettings} from './sparse-dimension-settings.js'
 
 /** One entry of a recipe's `adapters`. */
 export type AdapterSettings =
-  DeltaScaleSettings | InitialStateSettings | LoraSettings | PartialSettings | ProdialSettings
+  DeltaScaleSettings | InitialStateSettings | LoraSettings | PartialSettings | ProdialSettings | SparseDimensionSettings
 
 /** Schemas of one entry of a recipe's `adapters`, told apart by `method`. */
 export const methodSchemas = [
@@ -20,6 +21,7 @@ export const methodSchemas = [
   partialSettings,
   deltaScaleSettings,
   prodialSettings,
+  sparseDimensionSettings,
 ] as const
 
 /** Why a method has no exact merge, and what to do instead; null for those that have one. */
@@ -29,4 +31,5 @@ export const noMergeOf: {readonly [Name in AdapterSettings['method']]: NoMerge |
   lora: null,
   partial: null,
   prodial: null,
+  'sparse-dimension': null,
 }

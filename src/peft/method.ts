@@ -31,10 +31,28 @@ export interface Attachment {
 /** Adds a method's update to a checkpoint tensor, in place. */
 export type MergeStep = (values: Float32Array) => void
 
+/**
+ * Parameters that become others in the course of a run. Which they are is a matter of settings: the next phase is the same
+ * method with other settings, chosen from what the present parameters have learned.
+ */
+export interface Phases<Settings> {
+  /** Optimizer steps of the run after which these parameters end; null: they are the last. */
+  end(settings: Settings): number | null
+  /** What comes then. Its parameters start anew. */
+  next(settings: Settings, config: MambaConfig, values: ReadonlyMap<string, ParameterValues>): Settings
+  /** The settings in the phase that an earlier run of this method, with settings `reached`, was in. */
+  from(settings: Settings, reached: Settings): Settings
+  /** Settings of the last phase, right in every shape: for what is told before it is known. */
+  last(settings: Settings, config: MambaConfig): Settings
+}
+
 export interface Method<Settings> {
   readonly name: string
   /** The parameters of these settings, in a fixed order. Errors: RecipeError for targets that match nothing. */
   parameters(settings: Settings, config: MambaConfig): ReadonlyMap<string, ParameterSpec>
+  /** Tensors that follow from the settings and are not trained; the attachment has them among its parameters. */
+  constants?(settings: Settings, config: MambaConfig): ReadonlyMap<string, ParameterValues>
+  readonly phases?: Phases<Settings>
   /** Sites with the adapter around `base`. */
   wrap(settings: Settings, attachment: Attachment, base: Sites): Sites
   /** Merging, or why there is none and what to do instead. */

@@ -20,6 +20,7 @@ const METHODS_NOT_IN_PEFT: {readonly [Name in AdapterSettings['method']]?: strin
   partial:
     'PEFT has no file format for sums beside A_log, D, norms and other tensors; merged, they are ordinary weights',
   prodial: 'PEFT has no file format for ProDiaL; merged, it is an ordinary weight',
+  'sparse-dimension': 'PEFT has no file format for sparse changes; merged, they are ordinary weights',
 }
 
 /** The updates that PEFT can hold. Errors: MismatchError for tensors that are not those of the settings. */

@@ -6,6 +6,7 @@ import {type AdapterSettings} from './method-settings.js'
 import {type Method} from './method.js'
 import {partial} from './partial.js'
 import {prodial} from './prodial.js'
+import {sparseDimension} from './sparse-dimension.js'
 
 export {type AdapterSettings, methodSchemas} from './method-settings.js'
 
@@ -15,6 +16,7 @@ const methods: {readonly [Name in AdapterSettings['method']]: Method<Extract<Ada
   lora,
   partial,
   prodial,
+  'sparse-dimension': sparseDimension,
 }
 
 /** The method of these settings; it takes no other settings than these. */

@@ -1,7 +1,7 @@
 /** The adapters that a run begins with: fresh ones, or those of a saved adapter with the run's settings. */
 import {type Fault, MismatchError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
-import {AdapterSet, parameterSpecs} from '../peft/adapter-set.js'
+import {AdapterSet, continuedFrom, parameterSpecs} from '../peft/adapter-set.js'
 import {loraScale} from '../peft/lora-settings.js'
 import {type AdapterSettings} from '../peft/method-settings.js'
 import {checkBase, readAdapter} from '../peft/saved-adapter.js'
@@ -23,9 +23,10 @@ export async function startAdapters({base, config, initAdapter, seed, settings}:
   if (initAdapter === null) return AdapterSet.create(settings, config, seed)
   const saved = await readAdapter(initAdapter)
   checkBase(saved, base)
+  const continued = continuedFrom(settings, saved.settings)
   const faults = [
     ...compareSettings(settings, saved.settings),
-    ...compareNames(parameterSpecs(settings, config).keys(), saved.values),
+    ...compareNames(parameterSpecs(continued, config).keys(), saved.values),
   ]
   if (faults.length > 0) {
     throw new MismatchError(`init_adapter ${initAdapter} does not fit the recipe's adapters.`, {
@@ -33,7 +34,7 @@ export async function startAdapters({base, config, initAdapter, seed, settings}:
       hint: 'Give the recipe the same methods, targets, ranks and alphas in the same order as the saved adapter has them.',
     })
   }
-  return AdapterSet.restore(settings, config, saved.values)
+  return AdapterSet.restore(continued, config, saved.values)
 }
 
 function compareSettings(recipe: readonly AdapterSettings[], saved: readonly AdapterSettings[]): Fault[] {
@@ -72,7 +73,10 @@ function describe(settings: AdapterSettings | undefined): string {
       return `delta-scale per ${settings.per}`
     case 'prodial':
       return `prodial of ${settings.blocks} blocks, rank ${settings.rank} and scale ${settings.alpha / settings.rank}`
-    default:
+    case 'sparse-dimension':
+      return `sparse-dimension of rank ${settings.rank} and scale ${settings.alpha / settings.rank}`
+    case 'initial-state':
+    case 'partial':
       return settings.method
   }
 }

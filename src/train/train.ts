@@ -25,15 +25,14 @@ import {type TrainingRun, type TrainResult, type TrainSettings} from './training
  * finite), InterruptedError.
  */
 export async function train(run: TrainingRun): Promise<TrainResult> {
-  const optimizer = createOptimizer(run.trainee.adapters, run.settings.optimizer)
-  const loop = new TrainingLoop(run, optimizer)
+  const loop = new TrainingLoop(run)
   try {
     return await loop.run()
   } catch (error) {
     if (error instanceof InterruptedError) await loop.save()
     throw error
   } finally {
-    optimizer.dispose()
+    loop.dispose()
   }
 }
 
@@ -47,14 +46,14 @@ class TrainingLoop {
   private readonly began: number
   private settled = performance.now()
 
-  constructor(
-    private readonly training: TrainingRun,
-    private readonly optimizer: Optimizer,
-  ) {
+  private optimizer: Optimizer
+
+  constructor(private readonly training: TrainingRun) {
     const {from = null, settings, train: rows} = training
     this.progress = from?.progress ?? NOT_BEGUN
     this.saved = this.progress.step
-    if (from) optimizer.restore(from.optimizer)
+    this.optimizer = createOptimizer(training.trainee.adapters, settings.optimizer)
+    if (from) this.optimizer.restore(from.optimizer)
     this.plan = planSteps(rows.length, settings)
     this.interval = evaluationInterval(settings.evaluation.every, this.plan.stepsPerEpoch)
     this.orderOf = rememberedOrder(rows.length, settings)
@@ -73,7 +72,9 @@ class TrainingLoop {
     const isAhead = gpuHost() !== null && settings.maxSkips === 0
     let under: HandedOver | null = null
     for (let step = first; step < steps; step++) {
-      const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps)
+      if (this.isPhaseEnd(step)) await this.beginPhase()
+      const {phase} = this.progress
+      const learningRate = settings.learningRate * rateFactor(settings.schedule, step - phase, steps - phase)
       let next: HandedOver
       try {
         next = await handOver(
@@ -99,6 +100,10 @@ class TrainingLoop {
     const {after, before, last} = this.progress
     if (!last) throw new NumericError('No step of the run changed anything.')
     return {after, before, last, steps}
+  }
+
+  dispose(): void {
+    this.optimizer.dispose()
   }
 
   /** Hands what the run needs to go on to whoever keeps it; nothing before the first step. */
@@ -152,6 +157,17 @@ class TrainingLoop {
     report({event: 'skip', reason, rows, skipped, step: step + 1})
   }
 
+  /** Some parameters become others. Moments would be of those before, so the optimizer and the schedule begin anew with them. */
+  private async beginPhase(): Promise<void> {
+    const {report, settings, trainee} = this.training
+    const {step} = this.progress
+    this.optimizer.dispose()
+    const methods = await trainee.adapters.beginPhase(step, settings.seed)
+    this.optimizer = createOptimizer(trainee.adapters, settings.optimizer)
+    this.note({phase: step})
+    report({elapsed_s: this.seconds(), event: 'phase', methods, step, trainable: trainee.adapters.size})
+  }
+
   private async evaluateNow(): Promise<void> {
     this.note({after: await this.validate(), evaluated: true})
   }
@@ -170,7 +186,12 @@ class TrainingLoop {
 
   /** Whether the results of step `step` (from 1) are wanted before the next one is begun. */
   private isPauseAfter(step: number): boolean {
-    return this.isEvaluationDue(step) || this.isCheckpointDue(step)
+    return this.isEvaluationDue(step) || this.isCheckpointDue(step) || this.isPhaseEnd(step)
+  }
+
+  private isPhaseEnd(step: number): boolean {
+    const {phaseEnd} = this.training.trainee.adapters
+    return phaseEnd !== null && phaseEnd <= step
   }
 
   private isEvaluationDue(step = this.progress.step): boolean {

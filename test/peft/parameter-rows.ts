@@ -3,6 +3,7 @@ import {type Mamba1Config} from '../../src/model/config.js'
 import {type DeltaScaleSettings} from '../../src/peft/delta-scale-settings.js'
 import {type PartialSettings} from '../../src/peft/partial-settings.js'
 import {type ProdialSettings} from '../../src/peft/prodial-settings.js'
+import {type SparseDimensionSettings} from '../../src/peft/sparse-dimension-settings.js'
 import {lora} from '../support/random-adapter.js'
 import {type ContractRow} from './contract-rows.js'
 
@@ -19,6 +20,24 @@ export const prodial = (settings: Partial<ProdialSettings> = {}): ProdialSetting
   targets: ['in_proj', 'out_proj'],
   ...settings,
 })
+
+export const sparse = (settings: Partial<SparseDimensionSettings> = {}): SparseDimensionSettings => ({
+  alpha: 6,
+  dropout: 0.1,
+  freeze_channels: 0.9,
+  freeze_states: 0.5,
+  method: 'sparse-dimension',
+  rank: 3,
+  targets: ['out_proj'],
+  warmup_steps: 2,
+  ...settings,
+})
+
+/** For two layers */
+const SELECTION = [
+  {channels: [3, 40], states: [[0, 2, 4], [1, 2, 3]]}, // prettier-ignore
+  {channels: [0, 63], states: [[0, 1, 4], [0, 3, 4]]}, // prettier-ignore
+]
 
 /** Blocks of in_proj and out_proj, factors of their rows, and a LoRA of rank 3: section 2 of the reference of methods. */
 const prodialNumbers = (k: number, {hidden: d, inner: e}: Mamba1Config): number =>
@@ -52,6 +71,18 @@ export const parameterRows: readonly ContractRow<Mamba1Config>[] = [
     name: 'prodial',
     settings: [prodial({dropout: 0.2})],
     count: (config) => config.layers * prodialNumbers(8, config),
+    merges: 'all',
+  },
+  {
+    name: 'sparse-dimension, warming up',
+    settings: [sparse()],
+    count: ({hidden: d, inner: e, layers, states: n}) => layers * (e * n + 3 * (e + d)),
+    merges: 'all',
+  },
+  {
+    name: 'sparse-dimension with two channels of three states',
+    settings: [sparse({selection: SELECTION})],
+    count: ({hidden: d, inner: e, layers, states: n}) => layers * (2 * 3 + 2 * n * 2 + 3 * (e + d)),
     merges: 'all',
   },
   {
