@@ -174,7 +174,7 @@ export const sparseDimension: Method<SparseDimensionSettings> = {
   parameters,
   phases: {
     end: ({selection, warmup_steps: warmup}) => (selection ? null : warmup),
-    from: (settings, {selection}) => (selection ? {selection, ...settings} : settings),
+    from: (settings, {selection}) => (selection && !settings.selection ? {...settings, selection} : settings),
     last: lastPhase,
     next(settings, any, values) {
       const config = mamba1(any)

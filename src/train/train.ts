@@ -4,7 +4,6 @@
  */
 import {setImmediate} from 'node:timers/promises'
 import * as tf from '@tensorflow/tfjs-core'
-import {type Batch, collate} from '../data/batches.js'
 import {RandomStream} from '../data/random.js'
 import {InterruptedError, interruption, NumericError} from '../errors.js'
 import {lossAndGradients, type LossOptions} from './batch-loss.js'
@@ -14,10 +13,11 @@ import {evaluate, type Evaluation} from './evaluate.js'
 import {type StepEvent} from './events.js'
 import {notFinite, whatIsNotFinite} from './non-finite.js'
 import {type Optimizer} from './optimizer.js'
-import {evaluationInterval, planSteps, rememberedOrder, rowsOfStep, type StepPlan} from './plan.js'
+import {evaluationInterval, planSteps, rememberedOrder, type StepPlan} from './plan.js'
 import {NOT_BEGUN, type Progress} from './progress.js'
 import {rateFactor} from './schedule.js'
 import {watchLoss} from './spike-watch.js'
+import {type StepWork, workOfStep} from './step-work.js'
 import {type TrainingRun, type TrainResult, type TrainSettings} from './training-run.js'
 
 /**
@@ -217,36 +217,6 @@ interface HandedOver {
   readonly work: StepWork
   readonly learningRate: number
   readonly outcome: Promise<StepOutcome>
-}
-
-/** What goes into one step. */
-interface StepWork {
-  /** From 0 */
-  readonly step: number
-  /** Micro-batches */
-  readonly batches: readonly Batch[]
-  readonly tokens: number
-  readonly supervisedTokens: number
-  /** 'file:line' of every row */
-  readonly rows: readonly string[]
-}
-
-function workOfStep(
-  {settings, train: examples}: TrainingRun,
-  step: number,
-  orderOf: (epoch: number) => Int32Array,
-): StepWork {
-  const rows = rowsOfStep(step, examples.length, settings, orderOf).map((indices) =>
-    Array.from(indices, (row) => examples[row]),
-  )
-  const batches = rows.map((chosen) => collate(chosen))
-  return {
-    batches,
-    rows: rows.flat().map(({where}) => where),
-    step,
-    supervisedTokens: batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0),
-    tokens: batches.reduce((sum, batch) => sum + batch.tokens, 0),
-  }
 }
 
 interface StepOutcome {

@@ -1,5 +1,6 @@
 /** Rows of the adapter contract for the methods on parameters of Mamba-2: see contract-rows.ts. */
 import {type Mamba2Config} from '../../src/model/mamba2-config.js'
+import {mamba2Of} from '../support/architectures.js'
 import {lora} from '../support/random-adapter.js'
 import {type ContractRow} from './contract-rows.js'
 import {deltaScale, partial, prodial} from './parameter-rows.js'
@@ -12,7 +13,7 @@ const prodialNumbers = (k: number, config: Mamba2Config): number => {
   return k * (d / k) ** 2 + projected(config) + k * (e / k) ** 2 + d + 3 * (d + projected(config)) + 3 * (e + d)
 }
 
-export const mamba2ParameterRows: readonly ContractRow<Mamba2Config>[] = [
+const rows: readonly ContractRow<Mamba2Config>[] = [
   {
     name: 'partial on A_log, D and dt_bias',
     settings: [partial('A_log', 'D', 'dt_bias')],
@@ -61,3 +62,8 @@ export const mamba2ParameterRows: readonly ContractRow<Mamba2Config>[] = [
     merges: 'all',
   },
 ]
+
+export const mamba2ParameterRows = rows.map((row): ContractRow => ({
+  ...row,
+  count: (config) => row.count(mamba2Of(config)),
+}))

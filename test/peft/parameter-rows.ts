@@ -4,6 +4,7 @@ import {type DeltaScaleSettings} from '../../src/peft/delta-scale-settings.js'
 import {type PartialSettings} from '../../src/peft/partial-settings.js'
 import {type ProdialSettings} from '../../src/peft/prodial-settings.js'
 import {type SparseDimensionSettings} from '../../src/peft/sparse-dimension-settings.js'
+import {mamba1Of} from '../support/architectures.js'
 import {lora} from '../support/random-adapter.js'
 import {type ContractRow} from './contract-rows.js'
 
@@ -43,7 +44,7 @@ const SELECTION = [
 const prodialNumbers = (k: number, {hidden: d, inner: e}: Mamba1Config): number =>
   k * (d / k) ** 2 + 2 * e + k * (e / k) ** 2 + d + 3 * (d + 2 * e) + 3 * (e + d)
 
-export const parameterRows: readonly ContractRow<Mamba1Config>[] = [
+const rows: readonly ContractRow<Mamba1Config>[] = [
   {
     name: 'partial on every small tensor',
     settings: [partial('A_log', 'D', 'dt_proj.bias', 'conv1d', 'norm')],
@@ -112,3 +113,5 @@ export const parameterRows: readonly ContractRow<Mamba1Config>[] = [
     merges: 'all',
   },
 ]
+
+export const parameterRows = rows.map((row): ContractRow => ({...row, count: (config) => row.count(mamba1Of(config))}))
