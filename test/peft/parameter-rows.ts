@@ -40,7 +40,7 @@ const SELECTION = [
   {channels: [0, 63], states: [[0, 1, 4], [0, 3, 4]]}, // prettier-ignore
 ]
 
-/** Blocks of in_proj and out_proj, factors of their rows, and a LoRA of rank 3: section 2 of the reference of methods. */
+/** Blocks of in_proj and out_proj, factors of their rows, and a LoRA of rank 3 on both. */
 const prodialNumbers = (k: number, {hidden: d, inner: e}: Mamba1Config): number =>
   k * (d / k) ** 2 + 2 * e + k * (e / k) ** 2 + d + 3 * (d + 2 * e) + 3 * (e + d)
 
