@@ -5,6 +5,7 @@
  */
 import {matrixNames, parameterShapes} from '../model/parameters.js'
 import {parameterSpecs} from '../peft/adapter-set.js'
+import {adapterNumbers} from './memory-cpu-adapters.js'
 import {layerNumbers} from './memory-cpu-layer.js'
 import {dropoutBytes} from './memory-dropout.js'
 import {type StepCount} from './memory-parts.js'
@@ -51,10 +52,12 @@ interface LayerBytes {
 function layerBytes(shape: StepShape): LayerBytes {
   const {copies, gradients, results, state, stateGradients} = layerNumbers(shape.config)
   const positions = positionsOf(shape)
+  const adapters = adapterNumbers(shape)
+  const perLayer = (numbers: number): number => numbers / shape.config.layers
   return {
-    copies: 4 * (positions * copies + layerWeights(shape)),
-    gradients: 4 * (positions * gradients + shape.rows * stateGradients),
-    results: 4 * (positions * results + shape.rows * state),
+    copies: 4 * (positions * (copies + perLayer(adapters.copies)) + layerWeights(shape) + perLayer(adapters.tensors)),
+    gradients: 4 * (positions * (gradients + perLayer(adapters.gradients)) + shape.rows * stateGradients),
+    results: 4 * (positions * (results + perLayer(adapters.results)) + shape.rows * state),
   }
 }
 
@@ -79,7 +82,7 @@ function headBytes(shape: StepShape): {copies: number; logits: number} {
   const {hidden, vocabulary} = shape.config
   const rows = Math.min(supervisedOf(shape), Math.max(1, Math.floor(PIECE / vocabulary)))
   return {
-    copies: 4 * vocabulary * hidden * (shape.device === 'cpu' ? 3 : 2),
+    copies: 4 * vocabulary * hidden * (shape.device === 'cpu' ? 3 : 2) + 4 * adapterNumbers(shape).vocabulary,
     logits: 4 * rows * (2 * vocabulary + hidden),
   }
 }

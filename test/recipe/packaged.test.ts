@@ -11,10 +11,15 @@ const root = resolve(packagedRecipes, '..')
 
 test('the packaged recipes are listed by name, each with a title of its own', () => {
   expect(recipes.map(({name}) => name)).toEqual([
+    'bitfit',
     'definitions-lora',
+    'delta-scale',
+    'full',
     'lora-all-projections',
     'mamba2-definitions',
+    'prodial',
     'quickstart',
+    'sparse-dimension',
     'ssm-only',
     'text-kjv',
   ])
@@ -59,7 +64,7 @@ describe('findRecipe', () => {
   test('offers the nearest name for one that is not there, or all of them', async () => {
     await expect(findRecipe('quikstart')).rejects.toMatchObject({exit: 4, hint: 'the name quickstart'})
     await expect(findRecipe('whatever')).rejects.toMatchObject({
-      hint: expect.stringContaining('definitions-lora, lora-all'),
+      hint: expect.stringContaining('definitions-lora, delta-scale'),
     })
     await expect(findRecipe('whatever')).rejects.toBeInstanceOf(FileError)
   })
