@@ -47,13 +47,10 @@ describe.each(BACKENDS_WITH_MODELS)('on %s', (backend, name) => {
       const weights = new Weights(variables)
       const trainable = {...model, weights}
       const supervised = (await labels.data()).filter((label) => label >= 0).length
-      const {grads, value} = tf.variableGrads(
-        () => {
-          const sites = baseSites(weights)
-          return tf.div(summedLoss(trainable, sites, forward(trainable, sites, ids).hidden, labels), supervised)
-        },
-        [...variables.values()],
-      )
+      const {grads, value} = tf.variableGrads(() => {
+        const sites = baseSites(weights)
+        return tf.div(summedLoss(trainable, sites, forward(trainable, sites, ids).hidden, labels), supervised)
+      }, [...variables.values()])
       expect(difference(await value.data(), reference.floats('loss'))).toBeNull()
       const differences: Record<string, string | null> = {}
       for (const [key, {name: id}] of variables) {
