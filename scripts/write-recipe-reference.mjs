@@ -70,6 +70,8 @@ function valueOf(schema) {
       return numberOf(schema)
     case 'array':
       return listOf(schema)
+    case 'object':
+      return `{${Object.keys(schema.properties).join(', ')}}`
     default:
       return schema.anyOf.map(valueOf).join(' or ')
   }

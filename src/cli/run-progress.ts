@@ -45,6 +45,12 @@ export class RunProgress {
           `step ${event.step}: validation loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}`,
         )
         return
+      case 'phase':
+        this.bar = null
+        this.reporter.note(
+          `step ${event.step}: ${event.methods.join(', ')} has chosen what it trains from here on; ${formatCount(event.trainable)} trainable numbers, optimizer and schedule begin anew`,
+        )
+        return
       case 'skip':
         this.reporter.note(`step ${event.step} is skipped: ${event.reason} is not finite`)
         return

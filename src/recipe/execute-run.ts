@@ -71,6 +71,7 @@ function trainAndRecord(
       every: recipe.checkpoints.every,
       async save({optimizer, progress}) {
         const content = toContent({
+          adapters: adapters.settings,
           metrics: await metrics.settle(),
           optimizer,
           origin,

@@ -81,7 +81,7 @@ async function goOn(found: FoundCheckpoint, recipe: Recipe, options: ResumeOptio
     event: 'note',
     text: state ? `going on after step ${state.progress.step}` : 'no checkpoint yet: going on from the first step',
   })
-  const prepared = await prepare(runOptions, state?.values ?? null)
+  const prepared = await prepare(runOptions, state)
   try {
     if (state && fork === null) refuseDifference(originDifference(state.origin, prepared.origin), run)
     if (state) noteOtherGpu(state, prepared, report)

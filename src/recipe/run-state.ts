@@ -7,6 +7,7 @@ import {z} from 'zod'
 import {type LogPosition} from '../checkpoint/append-log.js'
 import {type CheckpointContent, type CheckpointTensor} from '../checkpoint/training-checkpoint.js'
 import {type Fault, FileError} from '../errors.js'
+import {type AdapterSettings, methodSchemas} from '../peft/method-settings.js'
 import {type ParameterValues} from '../peft/method.js'
 import {type OptimizerState} from '../train/optimizer.js'
 import {type Progress} from '../train/progress.js'
@@ -29,6 +30,8 @@ export interface RunState {
   readonly steps: number
   readonly metrics: LogPosition
   readonly optimizer: OptimizerState
+  /** As they are now: the recipe's, and what a phase has chosen */
+  readonly adapters: readonly AdapterSettings[]
   readonly values: ReadonlyMap<string, ParameterValues>
 }
 
@@ -56,6 +59,7 @@ const last = z.strictObject({
 })
 
 const schema = z.strictObject({
+  adapters: z.array(z.discriminatedUnion('method', methodSchemas)).optional(), // checkpoints of version 0.1.0 have none
   metrics: z.strictObject({bytes: count, sha256: z.string()}),
   optimizer_steps: count,
   origin: z.strictObject({
@@ -70,6 +74,7 @@ const schema = z.strictObject({
     evaluated: z.boolean(),
     last: last.nullable(),
     losses: z.strictObject({count, mean: z.number(), variance: z.number()}),
+    phase: count.default(0),
     skipped: count,
     step: z.int().min(1),
   }),
@@ -101,7 +106,7 @@ export function fromContent({state, tensors}: CheckpointContent, file: string): 
     throw new FileError(`The checkpoint ${file} does not hold the state of a run.`, {faults: faults.slice(0, 20)})
   }
   const {optimizer_steps: steps, ...rest} = data
-  return {...rest, optimizer: {moments, steps}, values}
+  return {...rest, adapters: data.adapters ?? data.recipe.adapters, optimizer: {moments, steps}, values}
 }
 
 function split(tensors: CheckpointContent['tensors']): {

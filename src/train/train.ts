@@ -4,7 +4,6 @@
  */
 import {setImmediate} from 'node:timers/promises'
 import * as tf from '@tensorflow/tfjs-core'
-import {type Batch, collate} from '../data/batches.js'
 import {RandomStream} from '../data/random.js'
 import {InterruptedError, interruption, NumericError} from '../errors.js'
 import {lossAndGradients, type LossOptions} from './batch-loss.js'
@@ -14,10 +13,11 @@ import {evaluate, type Evaluation} from './evaluate.js'
 import {type StepEvent} from './events.js'
 import {notFinite, whatIsNotFinite} from './non-finite.js'
 import {type Optimizer} from './optimizer.js'
-import {evaluationInterval, planSteps, rememberedOrder, rowsOfStep, type StepPlan} from './plan.js'
+import {evaluationInterval, planSteps, rememberedOrder, type StepPlan} from './plan.js'
 import {NOT_BEGUN, type Progress} from './progress.js'
 import {rateFactor} from './schedule.js'
 import {watchLoss} from './spike-watch.js'
+import {type StepWork, workOfStep} from './step-work.js'
 import {tensorRates} from './tensor-rates.js'
 import {type TrainingRun, type TrainResult, type TrainSettings} from './training-run.js'
 
@@ -26,18 +26,19 @@ import {type TrainingRun, type TrainResult, type TrainSettings} from './training
  * finite), InterruptedError.
  */
 export async function train(run: TrainingRun): Promise<TrainResult> {
-  const {settings, trainee} = run
-  const rates = tensorRates(trainee.adapters, settings.learningRate)
-  const optimizer = createOptimizer(trainee.adapters, {...settings.optimizer, rates})
-  const loop = new TrainingLoop(run, optimizer)
+  const loop = new TrainingLoop(run)
   try {
     return await loop.run()
   } catch (error) {
     if (error instanceof InterruptedError) await loop.save()
     throw error
   } finally {
-    optimizer.dispose()
+    loop.dispose()
   }
+}
+
+function optimizerOf({settings, trainee: {adapters}}: TrainingRun): Optimizer {
+  return createOptimizer(adapters, {...settings.optimizer, rates: tensorRates(adapters, settings.learningRate)})
 }
 
 class TrainingLoop {
@@ -50,14 +51,14 @@ class TrainingLoop {
   private readonly began: number
   private settled = performance.now()
 
-  constructor(
-    private readonly training: TrainingRun,
-    private readonly optimizer: Optimizer,
-  ) {
+  private optimizer: Optimizer
+
+  constructor(private readonly training: TrainingRun) {
     const {from = null, settings, train: rows} = training
     this.progress = from?.progress ?? NOT_BEGUN
     this.saved = this.progress.step
-    if (from) optimizer.restore(from.optimizer)
+    this.optimizer = optimizerOf(training)
+    if (from) this.optimizer.restore(from.optimizer)
     this.plan = planSteps(rows.length, settings)
     this.interval = evaluationInterval(settings.evaluation.every, this.plan.stepsPerEpoch)
     this.orderOf = rememberedOrder(rows.length, settings)
@@ -76,7 +77,9 @@ class TrainingLoop {
     const isAhead = gpuHost() !== null && settings.maxSkips === 0
     let under: HandedOver | null = null
     for (let step = first; step < steps; step++) {
-      const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps)
+      if (this.isPhaseEnd(step)) await this.beginPhase()
+      const {phase} = this.progress
+      const learningRate = settings.learningRate * rateFactor(settings.schedule, step - phase, steps - phase)
       let next: HandedOver
       try {
         next = await handOver(
@@ -102,6 +105,10 @@ class TrainingLoop {
     const {after, before, last} = this.progress
     if (!last) throw new NumericError('No step of the run changed anything.')
     return {after, before, last, steps}
+  }
+
+  dispose(): void {
+    this.optimizer.dispose()
   }
 
   /** Hands what the run needs to go on to whoever keeps it; nothing before the first step. */
@@ -155,6 +162,17 @@ class TrainingLoop {
     report({event: 'skip', reason, rows, skipped, step: step + 1})
   }
 
+  /** Some parameters become others. Moments would be of those before, so the optimizer and the schedule begin anew with them. */
+  private async beginPhase(): Promise<void> {
+    const {report, settings, trainee} = this.training
+    const {step} = this.progress
+    this.optimizer.dispose()
+    const methods = await trainee.adapters.beginPhase(step, settings.seed)
+    this.optimizer = optimizerOf(this.training)
+    this.note({phase: step})
+    report({elapsed_s: this.seconds(), event: 'phase', methods, step, trainable: trainee.adapters.size})
+  }
+
   private async evaluateNow(): Promise<void> {
     this.note({after: await this.validate(), evaluated: true})
   }
@@ -173,7 +191,12 @@ class TrainingLoop {
 
   /** Whether the results of step `step` (from 1) are wanted before the next one is begun. */
   private isPauseAfter(step: number): boolean {
-    return this.isEvaluationDue(step) || this.isCheckpointDue(step)
+    return this.isEvaluationDue(step) || this.isCheckpointDue(step) || this.isPhaseEnd(step)
+  }
+
+  private isPhaseEnd(step: number): boolean {
+    const {phaseEnd} = this.training.trainee.adapters
+    return phaseEnd !== null && phaseEnd <= step
   }
 
   private isEvaluationDue(step = this.progress.step): boolean {
@@ -199,36 +222,6 @@ interface HandedOver {
   readonly work: StepWork
   readonly learningRate: number
   readonly outcome: Promise<StepOutcome>
-}
-
-/** What goes into one step. */
-interface StepWork {
-  /** From 0 */
-  readonly step: number
-  /** Micro-batches */
-  readonly batches: readonly Batch[]
-  readonly tokens: number
-  readonly supervisedTokens: number
-  /** 'file:line' of every row */
-  readonly rows: readonly string[]
-}
-
-function workOfStep(
-  {settings, train: examples}: TrainingRun,
-  step: number,
-  orderOf: (epoch: number) => Int32Array,
-): StepWork {
-  const rows = rowsOfStep(step, examples.length, settings, orderOf).map((indices) =>
-    Array.from(indices, (row) => examples[row]),
-  )
-  const batches = rows.map((chosen) => collate(chosen))
-  return {
-    batches,
-    rows: rows.flat().map(({where}) => where),
-    step,
-    supervisedTokens: batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0),
-    tokens: batches.reduce((sum, batch) => sum + batch.tokens, 0),
-  }
 }
 
 interface StepOutcome {
