@@ -74,9 +74,7 @@ function meaning(settings: AdapterSettings): string {
         'of B first, and with `A_log`, to which A_log of the first or last state is added where first_a says so.'
       )
     case 'state-offset':
-      return (
-        'before the gate every output += C · `h` (E × N, or H × P × N; with a rank `h.U` times `h.V` transposed, head by head), or += `y` (E).'
-      )
+      return 'before the gate every output += C · `h` (E × N, or H × P × N; with a rank `h.U` times `h.V` transposed, head by head), or += `y` (E).'
     case 'initial-state':
       return (
         'every sequence starts from the state `scan` (E × N) instead of zero, and with the inputs `conv` (E × K−1, oldest first) ' +

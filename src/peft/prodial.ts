@@ -98,7 +98,9 @@ function wrap(settings: ProdialSettings, attachment: Attachment, base: Sites): S
       const change = values.get(scaleName(name)) as tf.Tensor1D // σ (out)
       const y = base.linear(name, tf.add(x, timesBlocks(x, blocks))) // (B, L, out)
       const scaled = tf.mul<tf.Tensor3D>(y, tf.add(change, 1)) // (B, L, out)
-      const unbiased = config.projectionBias ? tf.sub<tf.Tensor3D>(scaled, tf.mul(biasOf(base, name, x), change)) : scaled
+      const unbiased = config.projectionBias
+        ? tf.sub<tf.Tensor3D>(scaled, tf.mul(biasOf(base, name, x), change))
+        : scaled
       return addTerms(unbiased, x, terms, (own) => base.linear(name, x, own))
     },
   }
