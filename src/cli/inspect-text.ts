@@ -77,8 +77,13 @@ function trainableText({base, trainable_parameters: trainable, trainable_percent
 }
 
 function methodRow({method, settings, tensors, trainable_parameters: trainable}: AdapterMethod): string[] {
-  const values = Object.entries(settings).map(([key, value]) => `${key} ${[value].flat().join(', ')}`)
+  const values = Object.entries(settings).map(([key, value]) => `${key} ${settingText([value].flat())}`)
   return [method, formatCount(tensors), formatCount(trainable), values.join(' · ')]
+}
+
+/** Lists of mappings, such as what each layer has chosen, are counted: adapter.json has them. */
+function settingText(values: readonly unknown[]): string {
+  return values.some((value) => typeof value === 'object') ? `of ${values.length} layers` : values.join(', ')
 }
 
 function runText(run: RunInspection): string {

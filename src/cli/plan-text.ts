@@ -12,6 +12,7 @@ export function planText(plan: RunPlan): string {
     ['model', plan.model],
     ['device', plan.device_description],
     ['trained', trainedText(plan)],
+    ...(plan.warmup ? [['warm-up', warmupText(plan.warmup)]] : []),
     ['steps', stepsText(plan.steps)],
     ['batch', batchText(plan.steps)],
     ['checkpointing', checkpointingText(checkpointing)],
@@ -28,6 +29,10 @@ function trainedText({
   trainable_percent: percent,
 }: RunPlan): string {
   return `${formatCount(trained)} of ${formatCount(base + trained)} numbers, ${percent.toPrecision(3)} %`
+}
+
+function warmupText({steps, trainable_parameters: trained}: NonNullable<RunPlan['warmup']>): string {
+  return `the first ${formatCount(steps)} steps train ${formatCount(trained)} numbers, and choose those that are trained from then on`
 }
 
 function stepsText({problem, rows, steps, steps_per_epoch: perEpoch}: PlannedSteps): string {

@@ -51,6 +51,12 @@ export class RunProgress {
       case 'sample':
         this.reporter.note(`step ${event.step}: ${JSON.stringify(event.prompt)} → ${JSON.stringify(event.text)}`)
         return
+      case 'phase':
+        this.bar = null
+        this.reporter.note(
+          `step ${event.step}: ${event.methods.join(', ')} has chosen what it trains from here on; ${formatCount(event.trainable)} trainable numbers, optimizer and schedule begin anew`,
+        )
+        return
       case 'early_stop':
         this.reporter.note(
           `step ${event.step}: the validation loss no longer falls; it was lowest after step ${event.best_step}, ${event.best_loss.toFixed(4)}`,

@@ -104,6 +104,7 @@ export default class Merge extends BaseCommand {
         `of the largest (tolerance ${scientific(report.tolerance)}, ${format}; the adapter itself changes them by ${scientific(report.adapter_effect)}), the loss by ${scientific(report.loss_difference)}; ` +
         `${(100 * report.same_top_token).toFixed(1)} % of the most probable tokens are the same.`,
     )
+    for (const caveat of report.caveats) this.out(`Note: ${caveat}.`)
     if (kept.length > 0) {
       this.out(`Not in the weights, kept as an adapter of the result in ${report.out}/adapter: ${kept.join(', ')}.`)
     }

@@ -47,6 +47,11 @@ export interface Head extends Matrix {
   readonly terms: readonly LowRankTerm[]
 }
 
+/** What they all make. */
+export interface AnyScanOutputs {
+  readonly y: tf.Tensor3D // (B, L, E)
+}
+
 export interface Sites {
   /** Low-rank terms of the embedding's table (V, d), of which rows are taken. */
   embeddingTerms(): readonly LowRankTerm[]
@@ -62,7 +67,7 @@ export interface Sites {
     inputs: Inputs,
     run: (inputs: Inputs) => Outputs,
   ): Outputs
-  /** A plain parameter by its checkpoint name (A_log, D, conv1d.weight, a bias, a norm) on its way into the forward pass. */
+  /** A parameter by its checkpoint name (A_log, D, conv1d.weight, a bias, a norm, the embedding's table) on its way into the forward pass. */
   parameter(name: string, value: tf.Tensor): tf.Tensor
 }
 
@@ -114,7 +119,33 @@ export function productWith(
     x,
   })
   // Updates with dropout of their own cannot share one product with the rest.
-  return others.reduce((sum, update) => tf.add(sum, lowRank(update, x)), y)
+  return addUpdates(y, x, others)
+}
+
+/**
+ * y + what the terms add: for sites that change what a projection reads or makes, which updates around them do not see.
+ * `below` is the projection without that change; a term with a gain adds what it makes of it, g ⊙ (x Wᵀ + update) − x Wᵀ.
+ */
+export function addTerms(
+  y: tf.Tensor3D,
+  x: tf.Tensor3D,
+  terms: readonly LowRankTerm[],
+  below: (terms: readonly LowRankTerm[]) => tf.Tensor3D,
+): tf.Tensor3D {
+  const gained = terms.filter(({gain}) => gain)
+  const scaled = gained.length === 0 ? y : tf.add<tf.Tensor3D>(y, tf.sub(below(gained), below([])))
+  return addUpdates(
+    scaled,
+    x,
+    stackTerms(
+      terms.filter(({gain}) => !gain),
+      y.shape[2],
+    ),
+  ) // (B, L, out)
+}
+
+function addUpdates(y: tf.Tensor3D, x: tf.Tensor3D, updates: readonly LowRankUpdate[]): tf.Tensor3D {
+  return updates.reduce((sum, update) => tf.add(sum, lowRank(update, x)), y)
 }
 
 /** All terms as one B (out, R) and what it is multiplied by, s x′ Aᵀ (B, L, R). There is one term at least. */
@@ -169,7 +200,7 @@ function gainedLinear(
     terms.filter(({gain}) => !gain),
     outputs,
   )
-  return others.reduce((sum, update) => tf.add(sum, lowRank(update, x)), y)
+  return addUpdates(y, x, others)
 }
 
 /** Terms in groups that share x′ and no rows. */

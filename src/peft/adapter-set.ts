@@ -12,6 +12,7 @@ import {type Weights} from '../model/weights.js'
 import {ParameterArena} from '../ops/adamw/parameter-arena.js'
 import {unrecorded} from '../ops/tape.js'
 import {type Attachment, type ParameterRates, type ParameterSpec, type ParameterValues} from './method.js'
+import {phaseEndOf} from './phases.js'
 import {type AdapterSettings, methodOf} from './registry.js'
 
 interface Entry {
@@ -26,6 +27,16 @@ interface FirstTensor {
   readonly spec: ParameterSpec
   readonly values: Float32Array
 }
+
+/** What is on the device, as long as no entry's parameters become others. */
+interface Attached {
+  readonly entries: readonly Entry[]
+  readonly arena: ParameterArena
+  readonly specs: ReadonlyMap<string, ParameterSpec>
+  readonly variables: ReadonlyMap<string, tf.Variable>
+}
+
+type ValuesOf = (name: string, spec: ParameterSpec) => Float32Array
 
 const fullName = (index: number, name: string): string => `adapters.${index}.${name}`
 
@@ -51,42 +62,20 @@ export function parameterSpecs(
 }
 
 export class AdapterSet {
-  /** Exactly what is trained, in a fixed order. */
-  readonly variables: ReadonlyMap<string, tf.Variable>
-  /** Where a trained tensor's optimizer differs from the run's, by its name */
-  readonly rates: ReadonlyMap<string, EntryRates>
   /** What follows from tensors that do not change, by the index of the entry and the method's name for it */
   private readonly derived = new Map<string, tf.Tensor>()
 
   private constructor(
     private readonly config: MambaConfig,
-    private readonly entries: readonly Entry[],
-    private readonly arena: ParameterArena,
-    private readonly specs: ReadonlyMap<string, ParameterSpec>,
-  ) {
-    const all = entries.flatMap(({parameters}, index) =>
-      [...parameters].map(([name, tensor]) => [fullName(index, name), tensor, index] as const),
-    )
-    const trained = all.filter((item): item is readonly [string, tf.Variable, number] => item[1] instanceof tf.Variable)
-    this.variables = new Map(trained.map(([name, variable]) => [name, variable]))
-    this.rates = new Map(
-      trained.map(([name, , index]) => [
-        name,
-        {...specs.get(name)?.rates, own: entries[index].settings.learning_rate ?? null},
-      ]),
-    )
-  }
+    private attached: Attached,
+  ) {}
 
   /**
    * Fresh adapters. Each tensor has a random stream of its own, so that adding one does not change the others. Only for
    * methods whose first values do not depend on the base; `createFor` is for all.
    */
   static create(settings: readonly AdapterSettings[], config: MambaConfig, seed: number): AdapterSet {
-    return AdapterSet.build(settings, config, (name, spec) => {
-      const values = spec.initial(new RandomStream(seed, 'adapter', name), null)
-      if (values instanceof Float32Array) return values
-      throw new Error(`The first values of ${name} have to be waited for.`)
-    })
+    return new AdapterSet(config, attach(settings, config, fresh(seed)))
   }
 
   /** Fresh adapters of any method, for this model. Waits for the device. */
@@ -99,7 +88,10 @@ export class AdapterSet {
     for (const [name, spec] of parameterSpecs(settings, config)) {
       first.set(name, await spec.initial(new RandomStream(seed, 'adapter', name), weights))
     }
-    return AdapterSet.build(settings, config, (name) => first.get(name) as Float32Array)
+    return new AdapterSet(
+      config,
+      attach(settings, config, (name) => first.get(name) as Float32Array),
+    )
   }
 
   /** Adapters with these values. Errors: MismatchError when names or shapes are not those of the settings. */
@@ -109,39 +101,50 @@ export class AdapterSet {
     values: ReadonlyMap<string, ParameterValues>,
   ): AdapterSet {
     checkValues(parameterSpecs(settings, config), values)
-    return AdapterSet.build(settings, config, (name, spec) => {
-      if (spec.frozen !== 'remade') return (values.get(name) as ParameterValues).values
-      return spec.initial(new RandomStream(0, 'adapter', name), null) as Float32Array
-    })
+    return new AdapterSet(config, attach(settings, config, restored(values)))
   }
 
-  private static build(
-    settings: readonly AdapterSettings[],
-    config: MambaConfig,
-    valuesOf: (name: string, spec: ParameterSpec) => Float32Array,
-  ): AdapterSet {
-    const specs = parameterSpecs(settings, config) // reports the faults of all entries before anything is made
-    const named = settings.map((entry, index) =>
-      [...methodOf(entry).parameters(entry, config)].map(([name, spec]): FirstTensor => ({
-        name,
-        spec,
-        values: valuesOf(fullName(index, name), spec),
-      })),
-    )
-    const trained = named.flat().filter(({spec}) => !spec.frozen)
-    const arena = ParameterArena.create(trained.map(({spec, values}) => ({shape: spec.shape, values})))
-    const variables = arena.variables.values()
-    // `variables` goes on from entry to entry.
-    const tensorOf = ({spec: {frozen, shape}, values}: FirstTensor): tf.Tensor =>
-      frozen ? tf.keep(tf.tensor(values, [...shape])) : (variables.next().value as tf.Variable)
-    const entries = settings.map((entry, index): Entry => {
-      return {parameters: new Map(named[index].map((first) => [first.name, tensorOf(first)])), settings: entry}
+  /** Exactly what is trained, in a fixed order. */
+  get variables(): ReadonlyMap<string, tf.Variable> {
+    return this.attached.variables
+  }
+
+  /** Where a trained tensor's optimizer differs from the run's, by its name */
+  get rates(): ReadonlyMap<string, EntryRates> {
+    const {entries, specs, variables} = this.attached
+    const ownOf = (name: string): number | null => entries[Number(name.split('.')[1])].settings.learning_rate ?? null
+    return new Map([...variables.keys()].map((name) => [name, {...specs.get(name)?.rates, own: ownOf(name)}]))
+  }
+
+  /** Optimizer steps of a run after which an entry's parameters become others; null if none will. */
+  get phaseEnd(): number | null {
+    return phaseEndOf(this.settings)
+  }
+
+  /**
+   * Begins the next phase of every entry whose phase ends after so many steps: its parameters start anew, those of the
+   * others stay as they are. Gives the methods concerned. Waits for the device.
+   */
+  async beginPhase(step: number, seed: number): Promise<readonly AdapterSettings['method'][]> {
+    const values = await this.values()
+    const changed = new Set<number>()
+    const settings = this.settings.map((entry, index) => {
+      const {phases} = methodOf(entry)
+      const end = phases?.end(entry) ?? null
+      if (!phases || end === null || end > step) return entry
+      changed.add(index)
+      return phases.next(entry, this.config, valuesOfEntry(values, index))
     })
-    return new AdapterSet(config, entries, arena, specs)
+    this.dispose()
+    const [first, before] = [fresh(seed), restored(values)]
+    this.attached = attach(settings, this.config, (name, spec) =>
+      changed.has(Number(name.split('.')[1])) ? first(name, spec) : before(name, spec),
+    )
+    return [...changed].map((index) => settings[index].method)
   }
 
   get settings(): readonly AdapterSettings[] {
-    return this.entries.map(({settings}) => settings)
+    return this.attached.entries.map(({settings}) => settings)
   }
 
   /** Trained numbers in all. */
@@ -160,7 +163,7 @@ export class AdapterSet {
   }
 
   private around(weights: Weights, of: Pick<Attachment, 'begins' | 'dropout'>, isSettled: boolean): Sites {
-    return this.entries.reduce(
+    return this.attached.entries.reduce(
       (sites, {parameters, settings}, index) => {
         const kept: Attachment['kept'] = (name, make) => this.derive(fullName(index, name), make)
         const settled: Attachment['settled'] = isSettled ? kept : (_name, make) => make()
@@ -172,7 +175,9 @@ export class AdapterSet {
   }
 
   private replaced(): ReadonlyMap<string, tf.Tensor> {
-    const all = this.entries.map(({parameters, settings}) => methodOf(settings).replaces?.(settings, parameters))
+    const all = this.attached.entries.map(({parameters, settings}) =>
+      methodOf(settings).replaces?.(settings, parameters),
+    )
     return new Map(all.flatMap((own) => [...(own ?? [])]))
   }
 
@@ -184,7 +189,7 @@ export class AdapterSet {
 
   /** The present values, for saving: trained ones, and frozen ones that are saved. Waits for the device. */
   async values(): Promise<ReadonlyMap<string, ParameterValues>> {
-    const saved = this.tensors().filter(([name]) => this.specs.get(name)?.frozen !== 'remade')
+    const saved = this.tensors().filter(([name]) => this.attached.specs.get(name)?.frozen !== 'remade')
     const entries = saved.map(async ([name, tensor]) => {
       const values = (await tensor.data<'float32'>()).slice()
       return [name, {shape: tensor.shape, values}] as const
@@ -193,17 +198,68 @@ export class AdapterSet {
   }
 
   dispose(): void {
-    this.arena.dispose()
+    this.attached.arena.dispose()
     const frozen = this.tensors().flatMap(([, tensor]) => (tensor instanceof tf.Variable ? [] : [tensor]))
     tf.dispose([...frozen, ...this.derived.values()])
     this.derived.clear()
   }
 
   private tensors(): (readonly [string, tf.Tensor])[] {
-    return this.entries.flatMap(({parameters}, index) =>
+    return this.attached.entries.flatMap(({parameters}, index) =>
       [...parameters].map(([name, tensor]) => [fullName(index, name), tensor] as const),
     )
   }
+}
+
+/** First values that ask for nothing but random numbers. */
+function fresh(seed: number): ValuesOf {
+  return (name, spec) => {
+    const values = spec.initial(new RandomStream(seed, 'adapter', name), null)
+    if (values instanceof Float32Array) return values
+    throw new Error(`The first values of ${name} have to be waited for.`)
+  }
+}
+
+/** These values, and for tensors that are not saved their first ones. */
+function restored(values: ReadonlyMap<string, ParameterValues>): ValuesOf {
+  const first = fresh(0)
+  return (name, spec) => (spec.frozen === 'remade' ? first(name, spec) : (values.get(name) as ParameterValues).values)
+}
+
+function attach(settings: readonly AdapterSettings[], config: MambaConfig, valuesOf: ValuesOf): Attached {
+  const specs = parameterSpecs(settings, config) // reports the faults of all entries before anything is made
+  const named = settings.map((entry, index) =>
+    [...methodOf(entry).parameters(entry, config)].map(([name, spec]): FirstTensor => ({
+      name,
+      spec,
+      values: valuesOf(fullName(index, name), spec),
+    })),
+  )
+  const trained = named.flat().filter(({spec}) => !spec.frozen)
+  const arena = ParameterArena.create(trained.map(({spec, values}) => ({shape: spec.shape, values})))
+  const variables = arena.variables.values()
+  // `variables` goes on from entry to entry.
+  const tensorOf = ({spec: {frozen, shape}, values}: FirstTensor): tf.Tensor =>
+    frozen ? tf.keep(tf.tensor(values, [...shape])) : (variables.next().value as tf.Variable)
+  const entries = settings.map((entry, index): Entry => {
+    return {parameters: new Map(named[index].map((first) => [first.name, tensorOf(first)])), settings: entry}
+  })
+  const all = entries.flatMap(({parameters}, index) =>
+    [...parameters].map(([name, tensor]) => [fullName(index, name), tensor] as const),
+  )
+  const own = all.filter((item): item is readonly [string, tf.Variable] => item[1] instanceof tf.Variable)
+  return {arena, entries, specs, variables: new Map(own)}
+}
+
+/** One entry's values by the method's own names. */
+export function valuesOfEntry(
+  values: ReadonlyMap<string, ParameterValues>,
+  index: number,
+): ReadonlyMap<string, ParameterValues> {
+  const prefix = fullName(index, '')
+  return new Map(
+    [...values].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]),
+  )
 }
 
 /** Factors of a trained tensor, and the learning rate of its entry where that has one. */

@@ -3,7 +3,7 @@
  * own, with the settings in its header and a README.md that says what is what.
  */
 import {type ExportContent, type ExportFormat, partName} from './export-format.js'
-import {loraScale} from './lora-settings.js'
+import {loraScale, type LoraSettings} from './lora-settings.js'
 import {type AdapterSettings} from './method-settings.js'
 import {type SavedAdapter} from './saved-adapter.js'
 
@@ -43,26 +43,54 @@ ${rows.join('\n')}
 }
 
 function meaning(settings: AdapterSettings): string {
-  if (settings.method === 'vera') {
-    return (
-      'W += diag(vera_lambda_b) · B · diag(vera_lambda_d) · A, in the rows of the slice that the name ends in, if any; A and B ' +
-      `are uniform in ±√(6 / columns), from mambatune's random stream of seed ${settings.seed}.`
-    )
+  switch (settings.method) {
+    case 'lora':
+      return meaningOfLora(settings)
+    case 'vera':
+      return (
+        'W += diag(vera_lambda_b) · B · diag(vera_lambda_d) · A, in the rows of the slice that the name ends in, if any; A and B ' +
+        `are uniform in ±√(6 / columns), from mambatune's random stream of seed ${settings.seed}.`
+      )
+    case 'full-values':
+      return 'each tensor stands in for the one of its name in the checkpoint.'
+    case 'partial':
+      return 'the tensor of the model that is named before `delta` += `delta`.'
+    case 'delta-scale':
+      return 'Δ ← exp(`delta_scale`) Δ, after softplus, for the whole layer or for each channel.'
+    case 'prodial':
+      return (
+        'W ← diag(1 + `row_scale`) W (I + blockdiag(`blocks`)) + s · lora_B · lora_A with ' +
+        `s = ${settings.alpha / settings.rank}.`
+      )
+    case 'sparse-dimension':
+      return (
+        'A_log[e, n] += `A_log.values` (c × s) and the rows of B and C of x_proj in column e += `x_proj.B.values` and ' +
+        '`x_proj.C.values` (N × c), for the channels e and states n of `selection` in the settings; and ' +
+        `W += s · lora_B · lora_A with s = ${settings.alpha / settings.rank}. Without a selection A_log += \`A_log.delta\`.`
+      )
+    case 'additional-scan':
+      return (
+        'each channel has as many more states, with rows of B and C made by `x_proj` (in Mamba-2 `in_proj`, then `conv1d`), those ' +
+        'of B first, and with `A_log`, to which A_log of the first or last state is added where first_a says so.'
+      )
+    case 'state-offset':
+      return 'before the gate every output += C · `h` (E × N, or H × P × N; with a rank `h.U` times `h.V` transposed, head by head), or += `y` (E).'
+    case 'initial-state':
+      return (
+        'every sequence starts from the state `scan` (E × N) instead of zero, and with the inputs `conv` (E × K−1, oldest first) ' +
+        'before its first token.'
+      )
   }
-  if (settings.method === 'lora') {
-    const {dora, init} = settings
-    const magnitudes = dora
-      ? ' Then each row is given the length in lora_magnitude_vector; rows are those of the base with this update alone.'
-      : ''
-    const first = init === 'pissa' ? ' lora_B · lora_A stands for lora_B · lora_A − pissa_B · pissa_A.' : ''
-    return (
-      `W += s · lora_B · lora_A with s = ${loraScale(settings)}, in the rows of the slice that the name ends in, if any; ` +
-      `conv1d is read as a matrix E × K, the embedding as V × d.${first}${magnitudes}`
-    )
-  }
-  if (settings.method === 'full-values') return 'each tensor stands in for the one of its name in the checkpoint.'
+}
+
+function meaningOfLora(settings: LoraSettings): string {
+  const {dora, init} = settings
+  const magnitudes = dora
+    ? ' Then each row is given the length in lora_magnitude_vector; rows are those of the base with this update alone.'
+    : ''
+  const first = init === 'pissa' ? ' lora_B · lora_A stands for lora_B · lora_A − pissa_B · pissa_A.' : ''
   return (
-    'every sequence starts from the state `scan` (E × N) instead of zero, and with the inputs `conv` (E × K−1, oldest first) ' +
-    'before its first token.'
+    `W += s · lora_B · lora_A with s = ${loraScale(settings)}, in the rows of the slice that the name ends in, if any; ` +
+    `conv1d is read as a matrix E × K, the embedding as V × d.${first}${magnitudes}`
   )
 }

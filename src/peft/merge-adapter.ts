@@ -16,6 +16,7 @@ import {answers, type Certificate, certify, type Compared, mergeTolerance} from 
 import {
   checkMergeable,
   checkRest,
+  mergeCaveats,
   type MergeDtype,
   mergeGrowths,
   mergeSteps,
@@ -60,6 +61,8 @@ export interface MergeReport extends Certificate {
   readonly base_fingerprint: string
   readonly merged_fingerprint: string
   readonly changed_tensors: number
+  /** Why it may differ from the adapter by more than rounding; empty if it may not */
+  readonly caveats: readonly string[]
   /** Methods that stay an adapter of the result, in <out>/adapter */
   readonly left_as_adapter: readonly string[]
 }
@@ -114,7 +117,8 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
     const rounded = roundedFormats(files, mergedFiles, changed)
     const [merged] = await answersOf(mergedFiles, [rest], batches)
     const certificate = certify({attached, base: bare, merged}, batches, mergeTolerance(rounded))
-    refuseDifference(certificate)
+    const caveats = mergeCaveats(saved, config)
+    refuseDifference(certificate, caveats)
     const fingerprint = await fingerprintTensors(mergedFiles.tensors)
     const newBase = {architecture: config.architecture, fingerprint, path: out}
     if (rest.settings.length > 0) await saveAdapter(path.join(into, 'adapter'), rest, newBase)
@@ -123,6 +127,7 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
       adapter,
       base: baseName,
       base_fingerprint: baseFingerprint,
+      caveats,
       changed_tensors: changed.length,
       left_as_adapter: rest.settings.map(({method}) => method),
       merged_fingerprint: fingerprint,
@@ -168,7 +173,10 @@ async function answersOf(
   }
 }
 
-function refuseDifference({logits_difference, loss_difference, number_format, passed, tolerance}: Certificate): void {
+function refuseDifference(
+  {logits_difference, loss_difference, number_format, passed, tolerance}: Certificate,
+  caveats: readonly string[],
+): void {
   if (passed) return
   throw new NumericError('Merged and attached differ by more than the number format explains; nothing was written.', {
     faults: [
@@ -177,7 +185,11 @@ function refuseDifference({logits_difference, loss_difference, number_format, pa
         where: 'logits',
       },
       {message: `difference ${loss_difference.toExponential(2)}`, where: 'loss'},
+      ...caveats.map((message) => ({message, where: 'adapter'})),
     ],
-    hint: 'Try --dtype f32. If that fails too, the adapter was trained on other weights.',
+    hint:
+      caveats.length > 0
+        ? 'Keep it attached with --adapter; it is as exact as it was trained.'
+        : 'Try --dtype f32. If that fails too, the adapter was trained on other weights.',
   })
 }

@@ -11,9 +11,9 @@ import {writeModel} from '../checkpoint/model-write.js'
 import {readTensorBytes, readTensorFloat32, type TensorEntry} from '../checkpoint/safetensors.js'
 import {FileError, MismatchError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
-import {parameterSpecs} from './adapter-set.js'
+import {parameterSpecs, valuesOfEntry} from './adapter-set.js'
 import {type Growth, type GrownTensor} from './growth.js'
-import {canMerge, type MergeStep, type ParameterValues} from './method.js'
+import {canMerge, type MergeStep} from './method.js'
 import {methodOf} from './registry.js'
 import {type SavedAdapter} from './saved-adapter.js'
 import {untiedFiles, untiedSteps, withoutTie} from './untie.js'
@@ -73,7 +73,7 @@ export function mergeSteps({settings, values}: SavedAdapter, config: MambaConfig
   for (const [index, entry] of settings.entries()) {
     const {merge} = methodOf(entry)
     if (!canMerge(merge)) continue
-    for (const [name, step] of merge.steps(entry, config, valuesOf(values, index))) {
+    for (const [name, step] of merge.steps(entry, config, valuesOfEntry(values, index))) {
       const earlier = all.get(name)
       all.set(name, (weight, base) => {
         earlier?.(weight, base)
@@ -90,25 +90,25 @@ export function mergeGrowths({settings, values}: SavedAdapter, config: MambaConf
   for (const [index, entry] of [...settings.entries()].reverse()) {
     const {merge} = methodOf(entry)
     if (!canMerge(merge) || !merge.growth) continue
-    growths.push(merge.growth(entry, growths.at(-1)?.config ?? config, valuesOf(values, index)))
+    growths.push(merge.growth(entry, growths.at(-1)?.config ?? config, valuesOfEntry(values, index)))
   }
   return growths
+}
+
+/** What is to be said of merging these entries, as of delta-scale in Mamba-2. */
+export function mergeCaveats({settings}: SavedAdapter, config: MambaConfig): string[] {
+  return settings.flatMap((entry) => {
+    const {merge} = methodOf(entry)
+    return (canMerge(merge) ? merge.caveat?.(entry, config) : null) ?? []
+  })
 }
 
 /** These entries alone, numbered anew. */
 export function selectEntries(saved: SavedAdapter, indices: readonly number[]): SavedAdapter {
   const values = indices.flatMap((index, position) =>
-    [...valuesOf(saved.values, index)].map(([name, value]) => [`adapters.${position}.${name}`, value] as const),
+    [...valuesOfEntry(saved.values, index)].map(([name, value]) => [`adapters.${position}.${name}`, value] as const),
   )
   return {...saved, settings: indices.map((index) => saved.settings[index]), values: new Map(values)}
-}
-
-/** One adapter's tensors by the method's own names. */
-function valuesOf(values: ReadonlyMap<string, ParameterValues>, index: number): ReadonlyMap<string, ParameterValues> {
-  const prefix = `adapters.${index}.`
-  return new Map(
-    [...values].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]),
-  )
 }
 
 export interface MergeOptions {

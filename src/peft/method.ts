@@ -61,10 +61,26 @@ export interface Attachment {
 /** Adds a method's update to a checkpoint tensor, in place. `base` are the values before any update. */
 export type MergeStep = (values: Float32Array, base: Float32Array) => void
 
+/**
+ * Parameters that become others in the course of a run. Which they are is a matter of settings: the next phase is the same
+ * method with other settings, chosen from what the present parameters have learned.
+ */
+export interface Phases<Settings> {
+  /** Optimizer steps of the run after which these parameters end; null: they are the last. */
+  end(settings: Settings): number | null
+  /** What comes then. Its parameters start anew. */
+  next(settings: Settings, config: MambaConfig, values: ReadonlyMap<string, ParameterValues>): Settings
+  /** The settings in the phase that an earlier run of this method, with settings `reached`, was in. */
+  from(settings: Settings, reached: Settings): Settings
+  /** Settings of the last phase, right in every shape: for what is told before it is known. */
+  last(settings: Settings, config: MambaConfig): Settings
+}
+
 export interface Method<Settings> {
   readonly name: string
   /** The tensors of these settings, in a fixed order. Errors: RecipeError for targets that match nothing. */
   parameters(settings: Settings, config: MambaConfig): ReadonlyMap<string, ParameterSpec>
+  readonly phases?: Phases<Settings>
   /** Sites with the adapter around `base`. */
   wrap(settings: Settings, attachment: Attachment, base: Sites): Sites
   /** Tensors that stand in for those of the checkpoint, by its names; most methods have none. */
@@ -82,6 +98,8 @@ export interface MergeRule<Settings> {
   ): ReadonlyMap<string, MergeStep>
   /** How tensors become larger, after all steps of all entries. Absent: they keep their shapes. */
   growth?(settings: Settings, config: MambaConfig, parameters: ReadonlyMap<string, ParameterValues>): Growth
+  /** Why the merged model may differ by more than rounding, as a person will read it; null if it may not. Left out: never. */
+  caveat?(settings: Settings, config: MambaConfig): string | null
 }
 
 export interface NoMerge {

@@ -4,6 +4,7 @@
  */
 import {type LeftOut, partName} from './export-format.js'
 import {type LoraUpdate, loraUpdates} from './lora-updates.js'
+import {type AdapterSettings} from './method-settings.js'
 import {adaptedModules, notWholeInPeft} from './peft-full-values.js'
 import {type SavedAdapter} from './saved-adapter.js'
 
@@ -14,7 +15,17 @@ const NOT_IN_PEFT: ReadonlyMap<string, string> = new Map([
   ['out_proj', 'PEFT refuses LoRA on out_proj of Mamba, from version 0.16 on'],
 ])
 
-const NO_VERA = 'this version writes no VeRA files of PEFT'
+/** Why PEFT cannot hold adapters of these methods at all. */
+const METHODS_NOT_IN_PEFT: {readonly [Name in AdapterSettings['method']]?: string} = {
+  'additional-scan': 'PEFT has no file format for more states; merged, they are ordinary weights of a larger model',
+  'delta-scale': 'PEFT has no file format for factors of Δ; merged, they are ordinary weights',
+  partial:
+    'PEFT has no file format for sums beside A_log, D, norms and other tensors; merged, they are ordinary weights',
+  prodial: 'PEFT has no file format for ProDiaL; merged, it is an ordinary weight',
+  'sparse-dimension': 'PEFT has no file format for sparse changes; merged, they are ordinary weights',
+  'state-offset': 'PEFT has no file format for state-offset',
+  vera: 'this version writes no VeRA files of PEFT',
+}
 
 const DORA_APART =
   'PEFT holds DoRA of whole modules in a file of its own, and not beside other updates or of slices, whose rows it cannot tell apart'
@@ -44,8 +55,8 @@ export function leftOutOfPeft(saved: SavedAdapter): readonly LeftOut[] {
         return reason === null ? [] : [{part: `${part}: ${tensor}`, reason}]
       })
     }
-    if (entry.method === 'vera') return [{part, reason: NO_VERA}]
-    if (entry.method !== 'lora') return [{part, reason: `PEFT has no file format for ${entry.method}`}]
+    const refusal = METHODS_NOT_IN_PEFT[entry.method]
+    if (refusal !== undefined) return [{part, reason: refusal}]
     const notHeld = updates.filter((update) => update.entry === index && !held.has(`${index} ${update.site}`))
     const projections = new Set(notHeld.map(({projection}) => projection))
     return [...projections]

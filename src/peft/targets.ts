@@ -8,19 +8,34 @@ import picomatch from 'picomatch'
 import {type Fault, RecipeError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
 import {nearestName} from '../nearest-name.js'
-import {adaptableSites, type AdaptableSite} from './sites-of.js'
+import {adaptableSites, type AdaptableSite, isTable} from './sites-of.js'
 
 /** The sites that any of the patterns selects, each once. Errors: RecipeError for every pattern that selects none. */
 export function resolveTargets(patterns: readonly string[], config: MambaConfig): readonly AdaptableSite[] {
   const sites = adaptableSites(config)
-  const chosen = new Set<AdaptableSite>()
+  return selectAll(
+    patterns,
+    sites,
+    (pattern) => sites.filter((site) => isNamed(pattern, site) && matcher(pattern)(site)),
+    (pattern) => suggestion(pattern, sites),
+  )
+}
+
+/** What any of the patterns selects, each once and in the order of `all`. Errors: RecipeError for every pattern that selects none. */
+export function selectAll<T>(
+  patterns: readonly string[],
+  all: readonly T[],
+  select: (pattern: string) => readonly T[],
+  suggest: (pattern: string) => string,
+): readonly T[] {
+  const chosen = new Set<T>()
   const faults: Fault[] = []
   for (const [index, pattern] of patterns.entries()) {
-    const matches = sites.filter(matcher(pattern))
+    const matches = select(pattern)
     if (matches.length === 0) {
-      faults.push({message: `matches nothing. ${suggestion(pattern, sites)}`, where: `targets.${index} '${pattern}'`})
+      faults.push({message: `matches nothing. ${suggest(pattern)}`, where: `targets.${index} '${pattern}'`})
     }
-    for (const site of matches) chosen.add(site)
+    for (const match of matches) chosen.add(match)
   }
   if (faults.length > 0) {
     throw new RecipeError(
@@ -31,15 +46,20 @@ export function resolveTargets(patterns: readonly string[], config: MambaConfig)
       },
     )
   }
-  return sites.filter((site) => chosen.has(site))
+  return all.filter((one) => chosen.has(one))
 }
 
-function matcher(pattern: string): (site: AdaptableSite) => boolean {
+/** Embedding and head are selected by name only. */
+function isNamed(pattern: string, site: AdaptableSite): boolean {
+  return !isTable(site) || pattern.includes(site.module)
+}
+
+/** Whether a pattern selects a name. */
+export function matcher(pattern: string): (named: {readonly name: string}) => boolean {
   const plain = pattern.replace(/^backbone\./, '')
   const path = plain.replaceAll('.', '/')
   const matches = picomatch(plain.startsWith('layers') || plain.startsWith('*') ? [path, `**/${path}`] : `**/${path}`)
-  return ({kind, module, name}) =>
-    (kind === 'linear' || kind === 'conv' || plain.includes(module)) && matches(name.replaceAll('.', '/'))
+  return ({name}) => matches(name.replaceAll('.', '/'))
 }
 
 /** The nearest names that would have matched. */

@@ -90,6 +90,7 @@ async function trainAndRecord(
       every: recipe.checkpoints.every,
       async save({bestValues = null, carried = null, optimizer, progress}) {
         const content = toContent({
+          adapters: adapters.settings,
           bestValues,
           carried,
           metrics: await metrics.settle(),

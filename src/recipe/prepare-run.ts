@@ -13,7 +13,7 @@ import {type LanguageModel} from '../model/language-model.js'
 import {loadModel} from '../model/load-model.js'
 import {configOf} from '../model/model-files.js'
 import {AdapterSet} from '../peft/adapter-set.js'
-import {type ParameterValues} from '../peft/method.js'
+import {continuedFrom} from '../peft/phases.js'
 import {checkGradientFlow} from '../train/gradient-flow.js'
 import {placeOf} from '../train/largest-batch.js'
 import {estimateMemory} from '../train/memory-estimate.js'
@@ -22,11 +22,12 @@ import {type RunShape} from '../train/memory-fit.js'
 import {startAdapters} from '../train/start-adapters.js'
 import {type StepRows, stepRows} from '../train/step-rows.js'
 import {checkPacking} from './check-packing.js'
+import {checkPhases} from './check-phases.js'
 import {checkVocabulary} from './check-vocabulary.js'
 import {placeInRecipe} from './model-place.js'
 import {readData} from './run-data.js'
 import {type RunOptions} from './run-options.js'
-import {type RunOrigin} from './run-state.js'
+import {type RunOrigin, type RunState} from './run-state.js'
 import {type Recipe} from './schema.js'
 import {trainSettings} from './settings.js'
 import {decided, stepShape} from './step-shape.js'
@@ -48,10 +49,10 @@ export interface StepMemory {
   readonly available: MemorySize
 }
 
-/** Reads, loads and checks everything; writes nothing. `values` are the adapters' if the run has begun already. */
+/** Reads, loads and checks everything; writes nothing. `begun` are the adapters of a run that has begun already. */
 export async function prepare(
   {device: choice, gpuMemory = null, place, recipe, report, signal}: RunOptions,
-  values: ReadonlyMap<string, ParameterValues> | null,
+  begun: Pick<RunState, 'adapters' | 'values'> | null,
 ): Promise<Prepared> {
   const found = place ?? placeInRecipe(recipe)
   const files = await openModelDirectory(found.model)
@@ -80,9 +81,10 @@ export async function prepare(
     refuseAborted(signal)
     checkVocabulary(model.config.vocabulary, [examples, validation])
     const {adapters: settings, init_adapter: initAdapter, seed} = recipe
-    adapters = values
-      ? AdapterSet.restore(settings, model.config, values)
+    adapters = begun
+      ? AdapterSet.restore(continuedFrom(settings, begun.adapters), model.config, begun.values)
       : await startAdapters({base, initAdapter, model, seed, settings})
+    checkPhases(adapters.settings, rows.plan.steps)
     report({event: 'stage', text: 'Checking that every adapter tensor gets a gradient'})
     const recompute = recomputes(memory)
     const checked = await checkGradientFlow({adapters, model}, [beginning(examples.examples[0], recipe)], {recompute})

@@ -88,7 +88,7 @@ async function goOn(found: FoundCheckpoint, recipe: Recipe, options: ResumeOptio
     event: 'note',
     text: state ? `going on after step ${state.progress.step}` : 'no checkpoint yet: going on from the first step',
   })
-  const prepared = await prepare(runOptions, state?.values ?? null).catch((error: unknown) => {
+  const prepared = await prepare(runOptions, state).catch((error: unknown) => {
     throw state && (options.device ?? null) === null ? withoutItsDevice(error, state, run) : error
   })
   try {

@@ -8,6 +8,7 @@ import {z} from 'zod'
 import {type LogPosition} from '../checkpoint/append-log.js'
 import {type CheckpointContent, type CheckpointTensor} from '../checkpoint/training-checkpoint.js'
 import {type Fault, FileError} from '../errors.js'
+import {type AdapterSettings, methodSchemas} from '../peft/method-settings.js'
 import {type ParameterValues} from '../peft/method.js'
 import {type CarriedValues} from '../train/carried-state.js'
 import {type OptimizerState} from '../train/optimizer.js'
@@ -31,6 +32,8 @@ export interface RunState {
   readonly steps: number
   readonly metrics: LogPosition
   readonly optimizer: OptimizerState
+  /** As they are now: the recipe's, and what a phase has chosen */
+  readonly adapters: readonly AdapterSettings[]
   readonly values: ReadonlyMap<string, ParameterValues>
   /** Those of the best evaluation; null where they are not wanted, or before the first. */
   readonly bestValues: ReadonlyMap<string, ParameterValues> | null
@@ -61,6 +64,7 @@ const last = z.strictObject({
 })
 
 const schema = z.strictObject({
+  adapters: z.array(z.discriminatedUnion('method', methodSchemas)).optional(), // checkpoints of version 0.1.0 have none
   metrics: z.strictObject({bytes: count, sha256: z.string()}),
   optimizer_steps: count,
   origin: z.strictObject({
@@ -76,6 +80,7 @@ const schema = z.strictObject({
     evaluated: z.boolean(),
     last: last.nullable(),
     losses: z.strictObject({count, mean: z.number(), variance: z.number()}),
+    phase: count.default(0),
     reference: z.number().nullable().default(null),
     skipped: count,
     step: z.int().min(1),
@@ -114,7 +119,14 @@ export function fromContent({state, tensors}: CheckpointContent, file: string): 
     throw new FileError(`The checkpoint ${file} does not hold the state of a run.`, {faults: faults.slice(0, 20)})
   }
   const {optimizer_steps: steps, ...rest} = data
-  return {...rest, bestValues, carried: carried.size > 0 ? carried : null, optimizer: {moments, steps}, values}
+  return {
+    ...rest,
+    adapters: data.adapters ?? data.recipe.adapters,
+    bestValues,
+    carried: carried.size > 0 ? carried : null,
+    optimizer: {moments, steps},
+    values,
+  }
 }
 
 function split(tensors: CheckpointContent['tensors']): {

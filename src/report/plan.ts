@@ -10,6 +10,8 @@ import {type Example} from '../data/rows.js'
 import {MambatuneError} from '../errors.js'
 import {type MambaConfig, readMambaConfig} from '../model/config.js'
 import {parameterSpecs} from '../peft/adapter-set.js'
+import {lastPhases, phaseEndOf} from '../peft/phases.js'
+import {type AdapterSettings} from '../peft/method-settings.js'
 import {type ModelPlace, placeInRecipe} from '../recipe/model-place.js'
 import {readData} from '../recipe/run-data.js'
 import {type Recipe} from '../recipe/schema.js'
@@ -35,6 +37,8 @@ export interface RunPlan {
   readonly base_parameters: number
   /** 100 · trainable / (base + trainable) */
   readonly trainable_percent: number
+  /** What is trained before an adapter has chosen its parameters; null where none chooses */
+  readonly warmup: {readonly steps: number; readonly trainable_parameters: number} | null
   readonly steps: PlannedSteps
   readonly checkpointing: PlannedCheckpointing
   /** Bytes, estimated, at the fullest moment of the largest step */
@@ -104,16 +108,23 @@ export async function planRun(question: PlanQuestion): Promise<PlannedRun> {
   return {plan, shape}
 }
 
-type Parameters = Pick<RunPlan, 'base_parameters' | 'trainable_parameters' | 'trainable_percent'>
+type Parameters = Pick<RunPlan, 'base_parameters' | 'trainable_parameters' | 'trainable_percent' | 'warmup'>
 
 function parametersOf(shape: RunShape, config: MambaConfig): Parameters {
   const base = countParameters(config)
-  const specs = parameterSpecs(shape.adapters, config)
-  const trainable = [...specs.values()].reduce((total, {frozen, shape: own}) => total + (frozen ? 0 : sizeOf(own)), 0)
+  const numbersOf = (adapters: readonly AdapterSettings[]): number =>
+    [...parameterSpecs(adapters, config).values()].reduce(
+      (total, {frozen, shape: own}) => total + (frozen ? 0 : sizeOf(own)),
+      0,
+    )
+  const first = numbersOf(shape.adapters) // reports targets that match nothing
+  const trainable = numbersOf(lastPhases(shape.adapters, config))
+  const steps = phaseEndOf(shape.adapters)
   return {
     base_parameters: base,
     trainable_parameters: trainable,
     trainable_percent: (100 * trainable) / (base + trainable),
+    warmup: steps === null ? null : {steps, trainable_parameters: first},
   }
 }
 

@@ -76,4 +76,17 @@ export interface EarlyStopEvent {
   readonly best_loss: number
 }
 
-export type TrainEvent = StepEvent | EvalEvent | SkipEvent | SpikeEvent | GaugeEvent | SampleEvent | EarlyStopEvent
+/** Trained parameters have become others; optimizer and schedule begin anew. */
+export interface PhaseEvent {
+  readonly event: 'phase'
+  /** Steps taken before it */
+  readonly step: number
+  /** Of the adapters concerned */
+  readonly methods: readonly string[]
+  /** Numbers that are trained from here on, in all adapters */
+  readonly trainable: number
+  readonly elapsed_s: number
+}
+
+export type TrainEvent =
+  StepEvent | EvalEvent | PhaseEvent | SkipEvent | SpikeEvent | GaugeEvent | SampleEvent | EarlyStopEvent

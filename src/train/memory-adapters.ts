@@ -5,7 +5,7 @@
 import {resolveTargets} from '../peft/targets.js'
 import {type StepShape, sum} from './memory-shape.js'
 
-export interface AdapterNumbers {
+export interface FactorNumbers {
   /** For each position of a layer: columns that DoRA scales. They are a result, a copy and a gradient more. */
   readonly gained: number
   /** Of a layer, until its backward pass is over */
@@ -15,7 +15,7 @@ export interface AdapterNumbers {
 /** How often each number of a factor is there: results, copies of what operations read, and gradients of both. */
 const HELD = {pissa: 8, vera: 5} as const
 
-export function adapterNumbers({adapters, config}: StepShape): AdapterNumbers {
+export function factorNumbers({adapters, config}: StepShape): FactorNumbers {
   const gained: number[] = []
   const factors: number[] = []
   for (const settings of adapters) {

@@ -5,7 +5,8 @@
  */
 import {matrixNames, parameterShapes} from '../model/parameters.js'
 import {parameterSpecs} from '../peft/adapter-set.js'
-import {adapterNumbers} from './memory-adapters.js'
+import {factorNumbers} from './memory-adapters.js'
+import {adapterNumbers} from './memory-cpu-adapters.js'
 import {layerNumbers} from './memory-cpu-layer.js'
 import {statesAdded, offsetNumbers} from './memory-cpu-state.js'
 import {dropoutBytes} from './memory-dropout.js'
@@ -55,12 +56,22 @@ interface LayerBytes {
 function layerBytes(shape: StepShape): LayerBytes {
   const {copies, gradients, results, state, stateGradients} = layerNumbers(statesAdded(shape))
   const offsets = offsetNumbers(shape)
-  const {factors, gained} = adapterNumbers(shape)
+  const {factors, gained} = factorNumbers(shape)
   const positions = positionsOf(shape)
+  const adapters = adapterNumbers(shape)
+  const perLayer = (numbers: number): number => numbers / shape.config.layers
   return {
-    copies: 4 * (positions * (copies + offsets.copies + gained) + layerWeights(shape) + factors),
-    gradients: 4 * (positions * (gradients + offsets.gradients + gained) + shape.rows * stateGradients),
-    results: 4 * (positions * (results + offsets.results + gained) + shape.rows * state),
+    copies:
+      4 *
+      (positions * (copies + offsets.copies + gained + perLayer(adapters.copies)) +
+        layerWeights(shape) +
+        factors +
+        perLayer(adapters.tensors)),
+    gradients:
+      4 *
+      (positions * (gradients + offsets.gradients + gained + perLayer(adapters.gradients)) +
+        shape.rows * stateGradients),
+    results: 4 * (positions * (results + offsets.results + gained + perLayer(adapters.results)) + shape.rows * state),
   }
 }
 
@@ -85,7 +96,7 @@ function headBytes(shape: StepShape): {copies: number; logits: number} {
   const {hidden, vocabulary} = shape.config
   const rows = Math.min(supervisedOf(shape), Math.max(1, Math.floor(PIECE / vocabulary)))
   return {
-    copies: 4 * vocabulary * hidden * (shape.device === 'cpu' ? 3 : 2),
+    copies: 4 * vocabulary * hidden * (shape.device === 'cpu' ? 3 : 2) + 4 * adapterNumbers(shape).vocabulary,
     logits: 4 * rows * (2 * vocabulary + hidden),
   }
 }

@@ -14,7 +14,7 @@ export interface DropoutBytes {
 export function dropoutBytes(shape: StepShape): DropoutBytes {
   const {adapters, checkpointing, config} = shape
   const widths = adapters.flatMap((settings) => {
-    if (settings.method !== 'lora' || settings.dropout === 0) return []
+    if (!('dropout' in settings) || settings.dropout === 0) return []
     const modules = new Map(resolveTargets(settings.targets, config).map((site) => [site.module, site.inputs]))
     return [...modules.values()]
   })

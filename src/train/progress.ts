@@ -24,6 +24,8 @@ export interface Progress extends Watched {
   /** Steps that changed nothing because something was not finite */
   readonly skipped: number
   readonly losses: LossStatistics
+  /** The step after which the present phase of the adapters began; 0 for the first */
+  readonly phase: number
 }
 
 /** All that a run needs, besides the adapters' values, to go on as if it had never stopped. */
@@ -57,6 +59,7 @@ export const NOT_BEGUN: Progress = {
   evaluated: false,
   last: null,
   losses: NO_LOSSES,
+  phase: 0,
   skipped: 0,
   step: 0,
 }

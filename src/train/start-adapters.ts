@@ -2,6 +2,7 @@
 import {type Fault, MismatchError} from '../errors.js'
 import {type LanguageModel} from '../model/language-model.js'
 import {AdapterSet, parameterSpecs} from '../peft/adapter-set.js'
+import {continuedFrom} from '../peft/phases.js'
 import {loraScale} from '../peft/lora-settings.js'
 import {type AdapterSettings} from '../peft/method-settings.js'
 import {checkBase, readAdapter} from '../peft/saved-adapter.js'
@@ -23,9 +24,10 @@ export async function startAdapters({base, initAdapter, model, seed, settings}: 
   if (initAdapter === null) return AdapterSet.createFor(settings, model, seed)
   const saved = await readAdapter(initAdapter)
   checkBase(saved, base)
+  const continued = continuedFrom(settings, saved.settings)
   const faults = [
     ...compareSettings(settings, saved.settings),
-    ...compareNames(savedNames(settings, model), saved.values),
+    ...compareNames(savedNames(continued, model), saved.values),
   ]
   if (faults.length > 0) {
     throw new MismatchError(`init_adapter ${initAdapter} does not fit the recipe's adapters.`, {
@@ -33,7 +35,7 @@ export async function startAdapters({base, initAdapter, model, seed, settings}: 
       hint: 'Give the recipe the same methods, targets, ranks and alphas in the same order as the saved adapter has them.',
     })
   }
-  return AdapterSet.restore(settings, model.config, saved.values)
+  return AdapterSet.restore(continued, model.config, saved.values)
 }
 
 function savedNames(settings: readonly AdapterSettings[], {config}: LanguageModel): string[] {
@@ -69,8 +71,24 @@ function compareNames(wanted: Iterable<string>, saved: ReadonlyMap<string, unkno
 
 function describe(settings: AdapterSettings | undefined): string {
   if (!settings) return 'absent'
-  if (settings.method === 'vera') return `vera of rank ${settings.rank} and seed ${settings.seed}`
-  if (settings.method !== 'lora') return settings.method
-  const kind = [...(settings.dora ? ['with dora'] : []), ...(settings.init === 'pissa' ? ['from pissa'] : [])]
-  return [`lora of rank ${settings.rank} and scale ${loraScale(settings)}`, ...kind].join(', ')
+  switch (settings.method) {
+    case 'lora': {
+      const kind = [...(settings.dora ? ['with dora'] : []), ...(settings.init === 'pissa' ? ['from pissa'] : [])]
+      return [`lora of rank ${settings.rank} and scale ${loraScale(settings)}`, ...kind].join(', ')
+    }
+    case 'vera':
+      return `vera of rank ${settings.rank} and seed ${settings.seed}`
+    case 'delta-scale':
+      return `delta-scale per ${settings.per}`
+    case 'prodial':
+      return `prodial of ${settings.blocks} blocks, rank ${settings.rank} and scale ${settings.alpha / settings.rank}`
+    case 'sparse-dimension':
+      return `sparse-dimension of rank ${settings.rank} and scale ${settings.alpha / settings.rank}`
+    case 'additional-scan':
+    case 'full-values':
+    case 'initial-state':
+    case 'partial':
+    case 'state-offset':
+      return settings.method
+  }
 }

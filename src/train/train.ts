@@ -28,10 +28,7 @@ import {watchValidation} from './validation-watch.js'
  * finite), InterruptedError.
  */
 export async function train(run: TrainingRun): Promise<TrainResult> {
-  const {settings, trainee} = run
-  const rates = tensorRates(trainee.adapters, settings.learningRate)
-  const optimizer = createOptimizer(trainee.adapters, {...settings.optimizer, rates})
-  const loop = new TrainingLoop(run, optimizer)
+  const loop = new TrainingLoop(run)
   try {
     return await loop.run()
   } catch (error) {
@@ -39,8 +36,11 @@ export async function train(run: TrainingRun): Promise<TrainResult> {
     throw error
   } finally {
     loop.dispose()
-    optimizer.dispose()
   }
+}
+
+function optimizerOf({settings, trainee: {adapters}}: TrainingRun): Optimizer {
+  return createOptimizer(adapters, {...settings.optimizer, rates: tensorRates(adapters, settings.learningRate)})
 }
 
 class TrainingLoop {
@@ -53,15 +53,14 @@ class TrainingLoop {
   private bestValues: Snapshot['bestValues']
   private readonly began: number
   private settled = performance.now()
+  private optimizer: Optimizer
 
-  constructor(
-    private readonly training: TrainingRun,
-    private readonly optimizer: Optimizer,
-  ) {
+  constructor(private readonly training: TrainingRun) {
     const {from = null, settings, train: examples} = training
     this.progress = from?.progress ?? NOT_BEGUN
     this.saved = this.progress.step
-    if (from) optimizer.restore(from.optimizer)
+    this.optimizer = optimizerOf(training)
+    if (from) this.optimizer.restore(from.optimizer)
     this.bestValues = from?.bestValues ?? null
     this.rows = stepRows(examples, settings)
     this.carried =
@@ -87,8 +86,10 @@ class TrainingLoop {
     const isAhead = gpuHost() !== null && settings.maxSkips === 0
     let under: HandedOver | null = null
     for (let step = first; step < steps && !this.hasEnded(); step++) {
-      const over = this.seconds() / (settings.maxSeconds ?? Infinity)
-      const learningRate = settings.learningRate * rateFactor(settings.schedule, step, steps, Math.min(1, over))
+      if (this.isPhaseEnd(step)) await this.beginPhase()
+      const {phase} = this.progress
+      const over = Math.min(1, this.seconds() / (settings.maxSeconds ?? Infinity))
+      const learningRate = settings.learningRate * rateFactor(settings.schedule, step - phase, steps - phase, over)
       let next: HandedOver
       try {
         next = await handOver(this.training, this.rows.work(step), {
@@ -131,6 +132,7 @@ class TrainingLoop {
 
   dispose(): void {
     this.carried?.dispose()
+    this.optimizer.dispose()
   }
 
   /** Waits for a step and reports it. */
@@ -174,6 +176,19 @@ class TrainingLoop {
     }
     this.note({evaluated: false, skipped, step: step + 1})
     report({event: 'skip', reason, rows, skipped, step: step + 1})
+  }
+
+  /** Some parameters become others. Moments would be of those before, so the optimizer and the schedule begin anew with them. */
+  private async beginPhase(): Promise<void> {
+    const {report, settings, trainee} = this.training
+    const {step} = this.progress
+    this.optimizer.dispose()
+    const methods = await trainee.adapters.beginPhase(step, settings.seed)
+    this.optimizer = optimizerOf(this.training)
+    // What was best, was of other parameters.
+    this.bestValues = null
+    this.note({best: null, phase: step, reference: null, waited: 0})
+    report({elapsed_s: this.seconds(), event: 'phase', methods, step, trainable: trainee.adapters.size})
   }
 
   private async evaluateNow(): Promise<void> {
@@ -222,7 +237,12 @@ class TrainingLoop {
 
   /** Whether the results of step `step` (from 1) are wanted before the next one is begun. */
   private isPauseAfter(step: number): boolean {
-    return this.isEvaluationDue(step) || this.isCheckpointDue(step)
+    return this.isEvaluationDue(step) || this.isCheckpointDue(step) || this.isPhaseEnd(step)
+  }
+
+  private isPhaseEnd(step: number): boolean {
+    const {phaseEnd} = this.training.trainee.adapters
+    return phaseEnd !== null && phaseEnd <= step
   }
 
   private isEvaluationDue(step = this.progress.step): boolean {

@@ -5,6 +5,7 @@ import {decode, type Decoding} from '../../src/model/decoding.js'
 import {baseSites, type Sites} from '../../src/model/sites.js'
 import {AdapterSet} from '../../src/peft/adapter-set.js'
 import {type AdapterSettings, methodSchemas} from '../../src/peft/registry.js'
+import {deltaScale, partial, prodial, sparse} from '../peft/parameter-rows.js'
 import {allOf} from '../support/all-of.js'
 import {difference} from '../support/close.js'
 import {BACKENDS, useBackend} from '../support/device.js'
@@ -26,6 +27,15 @@ const TARGETS = {
 const everyMethod = (targets: string[]): readonly AdapterSettings[] => [
   {method: 'lora', targets, rank: 3, alpha: 6, dropout: 0, rslora: true},
   {method: 'initial-state', conv: true, scan: true},
+  partial('A_log', 'D', 'conv1d', 'norm', 'out_proj', 'embeddings'),
+  deltaScale('layer'),
+  prodial(),
+]
+
+/** And what only Mamba-1 and Falcon-Mamba have. */
+const methodsFor = (architecture: keyof typeof TARGETS): readonly AdapterSettings[] => [
+  ...everyMethod(TARGETS[architecture]),
+  ...(architecture === 'mamba' ? [sparse()] : []),
 ]
 
 const GREEDY: Decoding = {eosId: null, maxNewTokens: 1000, temperature: 0, topK: null, topP: 1}
@@ -48,7 +58,7 @@ describe.each(BACKENDS.flatMap((backend) => [...MODELS, ...MAMBA2_MODELS].map((n
       await useBackend(backend)
       golden = await openGolden(name)
       ids = golden.examples[0].ids
-      adapters = AdapterSet.create(everyMethod(TARGETS[golden.model.config.architecture]), golden.model.config, 1)
+      adapters = AdapterSet.create(methodsFor(golden.model.config.architecture), golden.model.config, 1)
       randomise(adapters)
     })
 
@@ -62,7 +72,7 @@ describe.each(BACKENDS.flatMap((backend) => [...MODELS, ...MAMBA2_MODELS].map((n
       attached ? adapters.sites(golden.model.weights) : baseSites(golden.model.weights)
 
     test('the list of adapters has every method', () => {
-      const methods = everyMethod(TARGETS.mamba)
+      const methods = methodsFor('mamba')
         .map(({method}) => method)
         .sort()
       expect(methods).toEqual(methodSchemas.map(({shape}) => shape.method.value).sort())

@@ -3,6 +3,7 @@ import {type Mamba2Config} from '../../src/model/mamba2-config.js'
 import {mamba2Of} from '../support/architectures.js'
 import {lora, moreStates, STATE, stateOffset, vera} from '../support/random-adapter.js'
 import {type ContractRow} from './contract-rows.js'
+import {mamba2ParameterRows} from './mamba2-parameter-rows.js'
 
 /** Rows of in_proj, and channels of the convolution. */
 const projected = ({groups: g, heads: h, inner: e, states: n}: Mamba2Config): number => 2 * e + 2 * g * n + h
@@ -121,6 +122,7 @@ const rows: readonly ContractRow<Mamba2Config>[] = [
     },
     merges: 'partly',
   },
+  ...mamba2ParameterRows,
 ]
 
 export const mamba2ContractRows = rows.map((row): ContractRow => ({

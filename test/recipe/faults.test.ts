@@ -1,6 +1,9 @@
 import {describe, expect, test} from '@jest/globals'
 
+import {methodSchemas} from '../../src/peft/method-settings.js'
 import {faultsOfText, SMALLEST} from './faults-of.js'
+
+const METHODS = methodSchemas.map(({shape}) => shape.method.value).join(', ')
 
 /** Each broken value in its own recipe: what stands in the file, and the fault that it must give. */
 const CASES: readonly [string, string, string][] = [
@@ -62,14 +65,8 @@ describe('a wrong value', () => {
   })
 
   test.each([
-    [
-      '{method: loar}',
-      '4:14  adapters.0.method: expected one of lora, initial-state, additional-scan, state-offset, vera, got the text "loar". Did you mean lora?',
-    ],
-    [
-      '{targets: [a]}',
-      '4:5  adapters.0.method: required but missing; expected one of lora, initial-state, additional-scan, state-offset, vera',
-    ],
+    ['{method: loar}', `4:14  adapters.0.method: expected one of ${METHODS}, got the text "loar". Did you mean lora?`],
+    ['{targets: [a]}', `4:5  adapters.0.method: required but missing; expected one of ${METHODS}`],
     ['{method: lora, targets: []}', '4:29  adapters.0.targets: expected at least 1 entry, got an empty list'],
     [
       '',

@@ -12,11 +12,16 @@ const root = resolve(packagedRecipes, '..')
 test('the packaged recipes are listed by name, each with a title of its own', () => {
   expect(recipes.map(({name}) => name)).toEqual([
     'additional-scan',
+    'bitfit',
     'definitions-lora',
+    'delta-scale',
     'dora',
+    'full',
     'lora-all-projections',
     'mamba2-definitions',
+    'prodial',
     'quickstart',
+    'sparse-dimension',
     'ssm-only',
     'state-offset',
     'text-kjv',
@@ -63,7 +68,7 @@ describe('findRecipe', () => {
   test('offers the nearest name for one that is not there, or all of them', async () => {
     await expect(findRecipe('quikstart')).rejects.toMatchObject({exit: 4, hint: 'the name quickstart'})
     await expect(findRecipe('whatever')).rejects.toMatchObject({
-      hint: expect.stringContaining('definitions-lora, dora, lora-all'),
+      hint: expect.stringContaining('definitions-lora, delta-scale'),
     })
     await expect(findRecipe('whatever')).rejects.toBeInstanceOf(FileError)
   })

@@ -8,6 +8,7 @@ import {type AdapterSettings} from '../../src/peft/registry.js'
 import {lossAndGradients} from '../../src/train/batch-loss.js'
 import {estimateMemory} from '../../src/train/memory-estimate.js'
 import {type Checkpointing} from '../../src/train/memory-shape.js'
+import {deltaScale, partial, prodial, sparse} from '../peft/parameter-rows.js'
 import {useBackend} from '../support/device.js'
 import {lora, moreStates, stateOffset, vera} from '../support/random-adapter.js'
 import {unevenRows} from '../support/uneven-rows.js'
@@ -73,6 +74,18 @@ describe('the estimate of a training step on the processor', () => {
     ['tiny-mamba2', [moreStates({states: 64}), stateOffset({form: 'h'})], 'none'],
   ])('is within 10 %% of the heap: %s, %j, %s', (name, settings, checkpointing) =>
     expectWithin(name, 4, 64, settings, checkpointing),
+  )
+
+  test.each<[string, number, number, AdapterSettings, Checkpointing]>([
+    ['tiny-mamba', 4, 64, partial('*'), 'none'],
+    ['tiny-mamba', 4, 64, partial('*'), 'block'],
+    ['tiny-mamba2', 2, 160, partial('*'), 'none'],
+    ['tiny-mamba', 4, 64, partial('A_log', 'dt_proj.bias', 'embeddings'), 'none'],
+    ['tiny-mamba2', 2, 160, prodial({blocks: 64}), 'none'],
+    ['tiny-mamba', 4, 64, deltaScale('channel'), 'none'],
+    ['tiny-mamba', 4, 64, sparse(), 'block'],
+  ])('is within 10 %% of the heap: %s, %i × %i, %j, %s', (name, rows, length, settings, checkpointing) =>
+    expectWithin(name, rows, length, [settings], checkpointing),
   )
 })
 
