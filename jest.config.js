@@ -1,6 +1,7 @@
 export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {'^(\\.{1,2}/.*)\\.js$': ['$1.ts', '$1.js']},
+  modulePathIgnorePatterns: ['<rootDir>/test/llama-cpp/node_modules'],
   roots: ['<rootDir>/test'],
   testEnvironment: 'node',
   testMatch: ['**/*.test.ts'],

@@ -26,7 +26,7 @@ export function toGgufLora(updates: readonly LoraUpdate[], model: MambaConfig): 
   const sites = new Map(adaptableSites(model).map((site) => [site.name, site]))
   checkFit(updates, sites)
   const [{settings: first}] = updates
-  const alpha = Math.fround(loraScale(first) * first.rank)
+  const alpha = loraScale(first) * first.rank
   const tensors = new Map<string, ParameterValues>()
   for (const module of new Set(updates.map(({module}) => module))) {
     const own = updates.filter((update) => update.module === module)
