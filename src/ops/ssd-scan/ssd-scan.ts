@@ -40,6 +40,8 @@ export interface SsdSettings {
   readonly groups: number
   /** Least and largest Δ; 0 and Infinity change nothing */
   readonly limit: readonly [low: number, high: number]
+  /** On the GPU, without a gradient: step after step or in chunks, whatever the length; left out, the faster one */
+  readonly stepByStep?: boolean
 }
 
 export interface SsdOutputs {
@@ -120,7 +122,16 @@ const scan = defineOperation({
 })
 
 /** Applies the scan. Shapes are those of SsdInputs; every length from 1 and every size is allowed. */
-export function ssdScan({h0, ...rest}: SsdInputs, {groups, heads, limit: [low, high]}: SsdSettings): SsdOutputs {
-  const [y, last] = scan(h0 ? {...rest, h0} : rest, {groups, heads, high, low})
+export function ssdScan(
+  {h0, ...rest}: SsdInputs,
+  {groups, heads, limit: [low, high], stepByStep}: SsdSettings,
+): SsdOutputs {
+  const [y, last] = scan(h0 ? {...rest, h0} : rest, {
+    groups,
+    heads,
+    high,
+    low,
+    ...(stepByStep !== undefined && {stepByStep}),
+  })
   return {last: last as tf.Tensor4D, y: y as tf.Tensor3D}
 }
