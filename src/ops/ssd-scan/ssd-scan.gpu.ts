@@ -237,7 +237,8 @@ export const ssdScanOnGpu: GpuDefinition = {
   },
   value(inputs, {recording, settings}, host) {
     const scan = scanOf(inputs, settings, host)
-    if (!recording && scan.whole[0] <= MOST_STEPS) return {outputs: recurrent(scan)}
+    const stepByStep = settings.stepByStep ?? scan.whole[0] <= MOST_STEPS
+    if (!recording && stepByStep) return {outputs: recurrent(scan)}
     const made = launchStates(scan)
     const y = launchOutputs(scan, made)
     const {last, states, steps} = made

@@ -45,6 +45,8 @@ export interface SsdSettings {
   readonly groups: number
   /** Least and largest Δ; 0 and Infinity change nothing */
   readonly limit: readonly [low: number, high: number]
+  /** On the GPU, without a gradient: step after step or in chunks, whatever the length; left out, the faster one */
+  readonly stepByStep?: boolean
 }
 
 export interface SsdOutputs {
@@ -127,11 +129,14 @@ const scan = defineOperation({
 /** Applies the scan. Shapes are those of SsdInputs; every length from 1 and every size is allowed. */
 export function ssdScan(
   {h0, positions, ...rest}: SsdInputs,
-  {groups, heads, limit: [low, high]}: SsdSettings,
+  {groups, heads, limit: [low, high], stepByStep}: SsdSettings,
 ): SsdOutputs {
   if (positions && gpuHost()) {
     throw new DeviceError('The SSD scan of Mamba-2 takes no packed rows on the GPU.', {hint: 'data.packing: false'})
   }
-  const [y, last] = scan({...rest, ...(h0 && {h0}), ...(positions && {positions})}, {groups, heads, high, low})
+  const [y, last] = scan(
+    {...rest, ...(h0 && {h0}), ...(positions && {positions})},
+    {groups, heads, high, low, ...(stepByStep !== undefined && {stepByStep})},
+  )
   return {last: last as tf.Tensor4D, y: y as tf.Tensor3D}
 }
