@@ -1,0 +1,26 @@
+import {expect, test} from '@jest/globals'
+import {readFile} from 'node:fs/promises'
+
+interface Manifest {
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly devDependencies: Readonly<Record<string, string>>
+}
+
+const read = async (): Promise<Manifest> => JSON.parse(await readFile('package.json', 'utf8')) as Manifest
+
+test('every dependency is pinned to one version', async () => {
+  const {dependencies, devDependencies} = await read()
+  const versions = Object.entries({...dependencies, ...devDependencies})
+  expect(versions.length).toBeGreaterThan(30)
+  expect(versions.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([])
+})
+
+test('every dependency has its reason in docs/dependencies.md', async () => {
+  const {dependencies, devDependencies} = await read()
+  const text = await readFile('docs/dependencies.md', 'utf8')
+  const listed = (name: string): boolean =>
+    text.includes(`\`${name}\``) || (name.startsWith('@types/') && text.includes('`@types/*`'))
+  const [rows] = text.split('## For building and checking')
+  expect(Object.keys(dependencies).filter((name) => !rows.includes(`| \`${name}\``))).toEqual([])
+  expect(Object.keys(devDependencies).filter((name) => !listed(name))).toEqual([])
+})
