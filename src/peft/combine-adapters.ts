@@ -150,7 +150,8 @@ function combinedStates(
         const own = `adapters.${index}.`
         if (!name.startsWith(own)) continue
         const target = `adapters.${first}.${name.slice(own.length)}`
-        values.set(target, sumOf(values.get(target), tensor, weight, target))
+        const factor = name.endsWith('.scan') ? weight * (entry.scale ?? 1) : weight
+        values.set(target, sumOf(values.get(target), tensor, factor, target))
       }
     }
   }

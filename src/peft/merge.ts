@@ -27,6 +27,14 @@ export function splitByMerge({settings}: SavedAdapter): {mergeable: number[]; ot
   return {mergeable, others: indices.filter((index) => !mergeable.includes(index))}
 }
 
+/** The entries whose merge makes tensors larger. */
+export function growingEntries({settings}: SavedAdapter): number[] {
+  return [...settings.keys()].filter((index) => {
+    const {merge} = methodOf(settings[index])
+    return canMerge(merge) && merge.growth !== undefined
+  })
+}
+
 /** Refuses an adapter with parts that have no exact merge; with `partial`, only one with nothing else. */
 export function checkMergeable(saved: SavedAdapter, partial: boolean): void {
   const {mergeable, others} = splitByMerge(saved)

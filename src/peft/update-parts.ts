@@ -113,10 +113,14 @@ interface DenseParts {
 async function denseParts(saved: SavedAdapter, model: KnownModel | null): Promise<DenseParts> {
   const others = [...saved.settings.keys()].filter((index) => !hasFactors(saved.settings[index]))
   if (others.length === 0) return {dense: [], merged: new Set(), unknown: []}
-  const {mergeSteps, selectEntries, splitByMerge} = await import('./merge.js')
+  const {growingEntries, mergeSteps, selectEntries, splitByMerge} = await import('./merge.js')
   const {mergeable} = splitByMerge(saved)
-  const reason = (entry: number): string =>
-    mergeable.includes(entry) ? 'is told from the weights of the base: name it with --model' : 'adds nothing to weights'
+  const growing = growingEntries(saved)
+  const reason = (entry: number): string => {
+    if (growing.includes(entry)) return 'makes tensors larger, which is no difference of weights'
+    if (!mergeable.includes(entry)) return 'adds nothing to weights'
+    return 'is told from the weights of the base: name it with --model'
+  }
   const files = model?.files
   if (!model || !files) {
     return {dense: [], merged: new Set(), unknown: others.map((entry) => ({entry, reason: reason(entry)}))}
@@ -128,7 +132,7 @@ async function denseParts(saved: SavedAdapter, model: KnownModel | null): Promis
     const step = all.get(name)
     if (step) dense.push(...(await differenceOf(name, step, {config: model.config, files})))
   }
-  const unmerged = others.filter((entry) => !mergeable.includes(entry))
+  const unmerged = others.filter((entry) => !mergeable.includes(entry) || growing.includes(entry))
   return {dense, merged: new Set(wanted.keys()), unknown: unmerged.map((entry) => ({entry, reason: reason(entry)}))}
 }
 

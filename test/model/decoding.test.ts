@@ -2,6 +2,7 @@ import {afterAll, beforeAll, describe, expect, test} from '@jest/globals'
 import * as tf from '@tensorflow/tfjs-core'
 import {RandomStream} from '../../src/data/random.js'
 import {decode, type Decoding} from '../../src/model/decoding.js'
+import {type MambaConfig} from '../../src/model/config.js'
 import {baseSites, type Sites} from '../../src/model/sites.js'
 import {AdapterSet} from '../../src/peft/adapter-set.js'
 import {type AdapterSettings, methodSchemas} from '../../src/peft/registry.js'
@@ -9,6 +10,7 @@ import {deltaScale, partial, prodial, sparse} from '../peft/parameter-rows.js'
 import {allOf} from '../support/all-of.js'
 import {difference} from '../support/close.js'
 import {BACKENDS, useBackend} from '../support/device.js'
+import {goldenPath} from '../support/golden.js'
 import {
   type GoldenModel,
   logitsInOnePass,
@@ -18,6 +20,7 @@ import {
   openGolden,
   randomise,
 } from '../support/golden-model.js'
+import {configIn, moreStates, stateOffset, vera} from '../support/random-adapter.js'
 
 const TARGETS = {
   mamba: ['in_proj', 'x_proj.dt', 'x_proj.B', 'x_proj.C', 'dt_proj', 'out_proj', 'conv1d'],
@@ -27,16 +30,25 @@ const TARGETS = {
 const everyMethod = (targets: string[]): readonly AdapterSettings[] => [
   {method: 'lora', targets, rank: 3, alpha: 6, dropout: 0, rslora: true},
   {method: 'initial-state', conv: true, scan: true},
+  {method: 'lora', targets, rank: 2, alpha: 4, dropout: 0, rslora: false, dora: true, init: 'pissa'},
+  vera({targets}),
+  stateOffset({form: 'h'}),
   partial('A_log', 'D', 'conv1d', 'norm', 'out_proj', 'embeddings'),
   deltaScale('layer'),
   prodial(),
 ]
 
-/** And what only Mamba-1 and Falcon-Mamba have. */
-const methodsFor = (architecture: keyof typeof TARGETS): readonly AdapterSettings[] => [
+/** And what only some of the models have. */
+const methodsFor = ({architecture, ...config}: MambaConfig): readonly AdapterSettings[] => [
   ...everyMethod(TARGETS[architecture]),
   ...(architecture === 'mamba' ? [sparse()] : []),
+  ...('mixerEpsilon' in config && config.mixerEpsilon !== null ? [] : [moreStates({states: 2})]),
 ]
+
+test('the list of adapters has every method', async () => {
+  const methods = methodsFor(await configIn(goldenPath('mamba1'))).map(({method}) => method)
+  expect([...new Set(methods)].sort()).toEqual(methodSchemas.map(({shape}) => shape.method.value).sort())
+})
 
 const GREEDY: Decoding = {eosId: null, maxNewTokens: 1000, temperature: 0, topK: null, topP: 1}
 
@@ -58,7 +70,7 @@ describe.each(BACKENDS.flatMap((backend) => [...MODELS, ...MAMBA2_MODELS].map((n
       await useBackend(backend)
       golden = await openGolden(name)
       ids = golden.examples[0].ids
-      adapters = AdapterSet.create(methodsFor(golden.model.config.architecture), golden.model.config, 1)
+      adapters = await AdapterSet.createFor(methodsFor(golden.model.config), golden.model, 1)
       randomise(adapters)
     })
 
@@ -70,13 +82,6 @@ describe.each(BACKENDS.flatMap((backend) => [...MODELS, ...MAMBA2_MODELS].map((n
 
     const sitesOf = (attached: boolean): Sites =>
       attached ? adapters.sites(golden.model.weights) : baseSites(golden.model.weights)
-
-    test('the list of adapters has every method', () => {
-      const methods = methodsFor('mamba')
-        .map(({method}) => method)
-        .sort()
-      expect(methods).toEqual(methodSchemas.map(({shape}) => shape.method.value).sort())
-    })
 
     describe.each([
       ['the bare model', false],

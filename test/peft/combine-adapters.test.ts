@@ -10,7 +10,7 @@ import {difference} from '../support/close.js'
 import {useBackend} from '../support/device.js'
 import {goldenPath} from '../support/golden.js'
 import {logitsInOnePass} from '../support/golden-model.js'
-import {configIn, lora, STATE, weightUpdates, writeRandomAdapter} from '../support/random-adapter.js'
+import {configIn, lora, STATE, vera, weightUpdates, writeRandomAdapter} from '../support/random-adapter.js'
 import {workDirectory} from '../support/work-directory.js'
 
 const MODEL = goldenPath('mamba1')
@@ -117,8 +117,23 @@ describe('adapters combined', () => {
     expect(error).toBeGreaterThan(0.1)
   })
 
+  test('that started as the principal part are summed with what is subtracted', async () => {
+    const settings = [lora({init: 'pissa', targets: ['in_proj']})]
+    const pissa = await writeRandomAdapter(inWork('pissa'), {settings})
+    await combineAdapters({adapters: [{directory: pissa, weight: 0.5}], out: inWork('half'), rank: null})
+    const config = await configIn(MODEL)
+    const [whole, half] = await Promise.all(
+      [pissa, inWork('half')].map(async (adapter) => weightUpdates(await readAdapter(adapter), config)),
+    )
+    for (const [module, update] of whole) {
+      const expected = update.map((value) => 0.5 * value)
+      const limits = {absolute: 1e-6, relative: 1e-6}
+      expect([module, difference(half.get(module) ?? [], expected, limits)]).toEqual([module, null])
+    }
+  })
+
   test('sum whole initial states', async () => {
-    const state = await writeRandomAdapter(inWork('state'), {settings: [STATE]})
+    const state = await writeRandomAdapter(inWork('state'), {settings: [{...STATE, scale: 0.5}]})
     const adapters = [0.5, 2].map((weight) => ({directory: state, weight}))
     await combineAdapters({adapters, out: inWork('states'), rank: null})
     const [before, after] = [await readAdapter(state), await readAdapter(inWork('states'))]
@@ -127,7 +142,7 @@ describe('adapters combined', () => {
       expect(
         difference(
           after.values.get(name)?.values ?? [],
-          values.map((value) => 2.5 * value),
+          values.map((value) => (name.endsWith('.scan') ? 1.25 : 2.5) * value),
         ),
       ).toBeNull()
     }
@@ -136,6 +151,8 @@ describe('adapters combined', () => {
   test.each<[string, readonly AdapterSettings[], string | undefined, string]>([
     ['of other weights', FIRST, goldenPath('mamba1-untied-bias'), 'different models'],
     ['of a state of low rank', [{...STATE, rank: 2}], undefined, 'Only low-rank updates'],
+    ['with DoRA', [lora({dora: true, targets: ['in_proj']})], undefined, 'Only low-rank updates'],
+    ['of vera', [vera({targets: ['in_proj']})], undefined, 'Only low-rank updates'],
   ])('%s are refused, and nothing is written', async (name, settings, model, message) => {
     const other = await writeRandomAdapter(inWork(name), {settings, ...(model !== undefined && {model})})
     const adapters = [a, other].map((directory) => ({directory, weight: 0.5}))

@@ -112,6 +112,20 @@ const rows: readonly ContractRow<Mamba1Config>[] = [
     },
     merges: 'all',
   },
+  {
+    name: 'dora around what changes the same projections',
+    settings: [
+      partial('out_proj'),
+      prodial(),
+      deltaScale('channel'),
+      lora({dora: true, targets: ['in_proj.x', 'out_proj']}),
+    ],
+    count: (config) => {
+      const {hidden: d, inner: e, layers, projectionBias} = config
+      return layers * (d * e + (projectionBias ? d : 0) + prodialNumbers(8, config) + e + 3 * (e + d + (d + e)) + e + d)
+    },
+    merges: 'all',
+  },
 ]
 
 export const parameterRows = rows.map((row): ContractRow => ({...row, count: (config) => row.count(mamba1Of(config))}))

@@ -2,6 +2,7 @@
 import {describe, expect, test} from '@jest/globals'
 import {openModelDirectory} from '../../src/checkpoint/model-directory.js'
 import {readTensorFloat32} from '../../src/checkpoint/safetensors.js'
+import {type AdapterSettings} from '../../src/peft/method-settings.js'
 import {readAdapter} from '../../src/peft/saved-adapter.js'
 import {adaptableSites} from '../../src/peft/sites-of.js'
 import {knownModel} from '../../src/peft/update-parts.js'
@@ -9,9 +10,10 @@ import {adapterDiff} from '../../src/report/adapter-diff.js'
 import {adapterInfo} from '../../src/report/adapter-info.js'
 import {normPicture} from '../../src/report/norm-picture.js'
 import {gridOf, updateNorms} from '../../src/report/update-norms.js'
+import {deltaScale, partial, prodial, sparse} from '../peft/parameter-rows.js'
 import {goldenPath} from '../support/golden.js'
 import {random, updateOf, writePeft} from '../support/peft-adapter.js'
-import {configIn, lora, STATE, weightUpdates, writeRandomAdapter} from '../support/random-adapter.js'
+import {configIn, lora, moreStates, STATE, vera, weightUpdates, writeRandomAdapter} from '../support/random-adapter.js'
 import {workDirectory} from '../support/work-directory.js'
 
 const MODEL = goldenPath('mamba1')
@@ -83,6 +85,29 @@ describe('the norms of an adapter', () => {
     expect(found?.norm).toBeCloseTo(Math.hypot(...values.map((value, index) => value - before[index])), 6)
     const state = await adapterInfo(await writeRandomAdapter(inWork('state'), {settings: [STATE]}), null)
     expect(state).toMatchObject({norm: 0, not_shown: [{reason: 'adds nothing to weights'}], parts: []})
+  })
+
+  test.each<[string, AdapterSettings, string]>([
+    ['DoRA', lora({dora: true, targets: ['in_proj']}), 'layers.0.mixer.in_proj.z'],
+    ['VeRA', vera({targets: ['out_proj']}), 'layers.1.mixer.out_proj'],
+    ['partial', partial('A_log', 'embeddings'), 'embeddings.weight'],
+    ['delta-scale', deltaScale('channel'), 'layers.1.mixer.A_log'],
+    ['ProDiaL', prodial(), 'layers.0.mixer.out_proj'],
+    ['sparse-dimension', sparse(), 'layers.0.mixer.A_log'],
+  ])('of %s are told from the weights', async (name, settings, site) => {
+    const adapter = await writeRandomAdapter(inWork(name), {settings: [settings]})
+    const {not_shown: hidden} = await adapterInfo(adapter, null)
+    expect(hidden).toMatchObject([{reason: expect.stringContaining('--model')}])
+    const {not_shown, parts} = await adapterInfo(adapter, {directory: MODEL, name: MODEL})
+    expect(not_shown).toEqual([])
+    expect(parts.find((part) => part.site === site)?.norm).toBeGreaterThan(0)
+  })
+
+  test('of more states are not a difference of weights, which is said', async () => {
+    const adapter = await writeRandomAdapter(inWork('states'), {settings: [moreStates({states: 2})]})
+    const {not_shown, parts} = await adapterInfo(adapter, {directory: MODEL, name: MODEL})
+    expect(parts).toEqual([])
+    expect(not_shown).toMatchObject([{reason: expect.stringContaining('larger')}])
   })
 
   test('make a grid in the order of the computation, and a picture with every number in it', async () => {
