@@ -21,11 +21,16 @@ interface Section {
   readonly required?: readonly string[]
 }
 
+function omitRequired(section: Section): Section {
+  const {required, ...rest} = section
+  return required ? rest : section
+}
+
 /** For editors: what is required is so only in recipes that extend no other. */
 export function editorJsonSchema(): Record<string, unknown> {
   const {properties, required, ...rest} = recipeJsonSchema() as Record<string, unknown> & Required<Section>
   const sections = Object.entries(properties)
-  const free = sections.map(([name, {required: _, ...section}]) => [name, section] as const)
+  const free = sections.map(([name, section]) => [name, omitRequired(section)] as const)
   const needed = sections.flatMap(([name, section]) =>
     section.required ? [[name, {required: section.required}] as const] : [],
   )

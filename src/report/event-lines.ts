@@ -90,6 +90,16 @@ export const eventLine = z
       mean: z.number(),
       deviation: z.number(),
     }),
+    z.looseObject({...head, event: z.literal('sample'), step, prompt: z.string(), text: z.string()}),
+    z.looseObject({...head, event: z.literal('early_stop'), step, best_step: count, best_loss: z.number()}),
+    z.looseObject({
+      ...head,
+      event: z.literal('phase'),
+      step,
+      methods: z.array(z.string()).describe('Those that have chosen what they train from here on'),
+      trainable: count,
+      elapsed_s: elapsed,
+    }),
     z.looseObject({...head, event: z.literal('checkpoint'), step, file: z.string()}),
     z.looseObject({
       ...head,

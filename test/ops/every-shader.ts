@@ -11,6 +11,7 @@ import {embeddingGradientShader} from '../../src/ops/embedding/embedding.wgsl.js
 import * as gated from '../../src/ops/gated-rms-norm/gated-rms-norm.wgsl.js'
 import {gatherRowsShader} from '../../src/ops/gather-rows.wgsl.js'
 import {joinColumns} from '../../src/ops/join-columns.wgsl.js'
+import {placeColumns} from '../../src/ops/place-columns.wgsl.js'
 import * as loss from '../../src/ops/linear-cross-entropy/linear-cross-entropy.wgsl.js'
 import {mostProbableShader} from '../../src/ops/most-probable/most-probable.wgsl.js'
 import * as norm from '../../src/ops/rms-norm/rms-norm.wgsl.js'
@@ -109,6 +110,10 @@ const ROWS: readonly Entry[] = [
     combine({format: FLOATS, to: FLOATS, widths: [[48, 16, 16], [1536, 1536], [8], [4, 12], [3, 6, 1, 2]]})
       .filter(({format, widths}) => format === 'f32' || widths.every((width) => width % 8 === 0))
       .map(({format, to, widths}) => [{formats: widths.map(() => format), to, widths}]),
+  ),
+  everywhere(
+    placeColumns,
+    combine({columns: [24, 66], from: FLOATS, to: FLOATS}).map((place) => [place]),
   ),
   ...GAIN_SHADERS,
   everywhere(mostProbableShader, [['f32'], ['f16']]),

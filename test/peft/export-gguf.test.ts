@@ -151,12 +151,12 @@ describe('gguf-lora', () => {
       } = tensors[`blk.3.${name}.weight.lora_a`]
       const {values: b} = tensors[`blk.3.${name}.weight.lora_b`]
       const update = wanted.get(`layers.3.mixer.${projection}`) ?? new Float64Array()
-      const largest = Math.max(...update.map(Math.abs))
+      const largest = update.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
       let difference = 0
       for (const [index, value] of update.entries()) {
         let sum = 0
         for (let k = 0; k < rank; k++)
-          sum += b[Math.trunc(index / inputs) * rank + k] * a[k * inputs + (index % inputs)]
+          {sum += b[Math.trunc(index / inputs) * rank + k] * a[k * inputs + (index % inputs)]}
         difference = Math.max(difference, Math.abs((alpha / rank) * sum - value))
       }
       expect([name, difference / largest < 1e-6]).toEqual([name, true])
