@@ -33,6 +33,12 @@ export function norm(update: Update): number {
   return Math.sqrt(Math.max(0, innerProduct(update, update)))
 }
 
+/** Rows · columns of what it is added to */
+export function numbersOf(update: Update): number {
+  if ('whole' in update) return update.whole.length
+  return Math.max(...update.terms.map(({columns, rows}) => rows * columns))
+}
+
 function ofTerms(a: LowRank, b: LowRank): number {
   const ups = new Float64Array(a.rank * b.rank) // BᵀB′
   for (let row = 0; row < a.rows; row++) {

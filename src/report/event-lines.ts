@@ -90,8 +90,20 @@ export const eventLine = z
       mean: z.number(),
       deviation: z.number(),
     }),
-    z.looseObject({...head, event: z.literal('sample'), step, prompt: z.string(), text: z.string()}),
-    z.looseObject({...head, event: z.literal('early_stop'), step, best_step: count, best_loss: z.number()}),
+    z.looseObject({
+      ...head,
+      event: z.literal('sample'),
+      step,
+      prompt: z.string(),
+      text: z.string().describe('What the model wrote when it was given the prompt'),
+    }),
+    z.looseObject({
+      ...head,
+      event: z.literal('early_stop'),
+      step,
+      best_step: count.describe('The step of the lowest validation loss'),
+      best_loss: loss,
+    }),
     z.looseObject({
       ...head,
       event: z.literal('phase'),

@@ -1,5 +1,5 @@
 /**
- * Reads metrics.jsonl, one JSON object a line. A run that is going on, or was killed, may end in half a line, which is
+ * Reads metrics.jsonl, and samples.jsonl beside it, one JSON object a line. A run that is going on, or was killed, may end in half a line, which is
  * left out; events that are not known are passed over.
  */
 import {readFile} from 'node:fs/promises'

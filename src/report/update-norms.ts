@@ -3,7 +3,7 @@
  * info` and the heat maps of reports show.
  */
 import {type KnownModel, type UpdatePart, updateParts, weightNorm} from '../peft/update-parts.js'
-import {norm} from '../peft/low-rank.js'
+import {norm, numbersOf} from '../peft/low-rank.js'
 import {type SavedAdapter} from '../peft/saved-adapter.js'
 
 export interface PartNorm {
@@ -17,6 +17,8 @@ export interface PartNorm {
   readonly rank: number | null
   /** ‖ΔW‖ */
   readonly norm: number
+  /** ‖ΔW‖ / √(its numbers), which can be compared between parts of different sizes */
+  readonly rms: number
   /** ‖ΔW‖ / ‖W‖; null without the weights */
   readonly relative: number | null
 }
@@ -41,6 +43,7 @@ async function partNorm(part: UpdatePart, model: KnownModel | null): Promise<Par
     ...placeOf(part.name),
     rank: part.rank,
     norm: size,
+    rms: size / Math.sqrt(numbersOf(part.update)),
     relative: weight === null || weight === 0 ? null : size / weight,
   }
 }
@@ -67,9 +70,14 @@ const ORDER = [
   ['x_proj.dt', 'x_proj.B', 'x_proj.C', 'dt_proj', 'out_proj'],
 ].flat()
 
-export function gridOf(norms: readonly Pick<PartNorm, 'layer' | 'norm' | 'part'>[]): NormGrid {
+/** Compares two parts. */
+export function orderOf(a: string, b: string): number {
   const rank = (part: string): number => (ORDER.includes(part) ? ORDER.indexOf(part) : ORDER.length)
-  const parts = [...new Set(norms.map(({part}) => part))].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+  return rank(a) - rank(b) || (a < b ? -1 : 1)
+}
+
+export function gridOf(norms: readonly Pick<PartNorm, 'layer' | 'norm' | 'part'>[]): NormGrid {
+  const parts = [...new Set(norms.map(({part}) => part))].sort(orderOf)
   const inside = norms.flatMap(({layer}) => (layer === null ? [] : [layer]))
   const count = inside.length === 0 ? 0 : Math.max(...inside) + 1
   const outside = inside.length < norms.length ? [null] : []

@@ -40,12 +40,12 @@ export interface Snapshot {
 
 /** Whether a run of `steps` steps is at its end, and nothing is left but to evaluate and save. */
 export function hasEnded(
-  {elapsed_s: elapsed, step, waited}: Progress,
+  {elapsed_s: elapsed, step, waited}: Pick<Progress, 'elapsed_s' | 'step' | 'waited'>,
   steps: number,
   {
     earlyStopping = null,
     maxSeconds = null,
-  }: {readonly earlyStopping?: EarlyStopping | null; readonly maxSeconds?: number | null},
+  }: {readonly earlyStopping?: Pick<EarlyStopping, 'patience'> | null; readonly maxSeconds?: number | null},
 ): boolean {
   if (step === 0) return false
   return step >= steps || elapsed >= (maxSeconds ?? Infinity) || waited >= (earlyStopping?.patience ?? Infinity)

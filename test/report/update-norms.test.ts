@@ -32,12 +32,13 @@ describe('the norms of an adapter', () => {
     expect(unknown).toEqual([])
     const updates = weightUpdates(saved, config)
     const sites = new Map(adaptableSites(config).map((site) => [site.name, site]))
-    for (const {norm, relative, site: name} of parts) {
+    for (const {norm, relative, rms, site: name} of parts) {
       const site = sites.get(name)
       if (!site) throw new Error(`${name} is no site`)
       const rows = (values: ArrayLike<number>): number[] =>
         Array.from(values).slice(site.from * site.inputs, site.to * site.inputs)
       expect(norm).toBeCloseTo(Math.hypot(...rows(updates.get(site.module) ?? [])), 5)
+      expect(rms).toBeCloseTo(norm / Math.sqrt((site.to - site.from) * site.inputs), 12)
       const entry = files.tensors.get(`backbone.${site.module}.weight`)
       if (!entry) throw new Error(`${name} has no weight`)
       expect(relative).toBeCloseTo(norm / Math.hypot(...rows(await readTensorFloat32(entry))), 6)

@@ -4,7 +4,7 @@
  */
 import * as Plot from '@observablehq/plot'
 import {parseHTML} from 'linkedom'
-import {type DeltaNorm} from '../delta-norms.js'
+import {orderOf, type PartNorm} from '../update-norms.js'
 import {Markup} from './html.js'
 import {type Point, thin} from './thin.js'
 
@@ -73,20 +73,20 @@ export function lineChart(lines: readonly Line[], options: ChartOptions): Markup
   })
 }
 
-/** In the order in which a token passes them. */
-const PROJECTIONS = ['in_proj', 'conv1d', 'x_proj', 'dt_proj', 'out_proj']
+/** How much has changed in a part of a layer; layer null: outside the layers. */
+export type HeatCell = Pick<PartNorm, 'layer' | 'norm' | 'part' | 'rms'>
 
-function placeOf(slice: string): number {
-  return PROJECTIONS.indexOf(slice.split('.')[0])
-}
+/** The row of what lies outside the layers. */
+const OUTSIDE = '–'
 
 const CELL_HEIGHT = 16
 const CELL_WIDTH = 74
 
-/** A cell for each layer and slice, the fuller the more has changed there. */
-export function heatMap(cells: readonly DeltaNorm[], label: string): Markup {
-  const slices = [...new Set(cells.map(({slice}) => slice))].sort((a, b) => placeOf(a) - placeOf(b))
-  const layers = [...new Set(cells.map(({layer}) => layer))].sort((a, b) => a - b)
+/** A cell for each layer and part, the fuller the more has changed there. */
+export function heatMap(cells: readonly HeatCell[], label: string): Markup {
+  const parts = [...new Set(cells.map(({part}) => part))].sort(orderOf)
+  const rows = new Set(cells.map(({layer}) => layer ?? Infinity))
+  const layers = [...rows].sort((a, b) => a - b).map((layer) => (layer === Infinity ? OUTSIDE : layer))
   const most = cells.reduce((largest, {rms}) => Math.max(largest, rms), 0)
   const every = Math.max(1, Math.ceil(layers.length / 24))
   return draw({
@@ -97,17 +97,17 @@ export function heatMap(cells: readonly DeltaNorm[], label: string): Markup {
     marks: [
       Plot.cell(cells, {
         fill: 'var(--line-1)',
-        fillOpacity: ({rms}: DeltaNorm) => (most > 0 ? rms / most : 0),
+        fillOpacity: ({rms}: HeatCell) => (most > 0 ? rms / most : 0),
         inset: 0.5,
         stroke: 'var(--grid)',
-        title: ({layer, norm, rms, slice}: DeltaNorm) =>
-          `layer ${layer}, ${slice}: root mean square ${rms.toExponential(2)}, norm ${norm.toPrecision(3)}`,
-        x: 'slice',
-        y: 'layer',
+        title: ({layer, norm, part, rms}: HeatCell) =>
+          `${layer === null ? '' : `layer ${layer}, `}${part}: root mean square ${rms.toExponential(2)}, norm ${norm.toPrecision(3)}`,
+        x: 'part',
+        y: ({layer}: HeatCell) => layer ?? OUTSIDE,
       }),
     ],
-    width: 50 + slices.length * CELL_WIDTH,
-    x: {axis: 'top', domain: slices, label: null, tickSize: 0},
+    width: 50 + parts.length * CELL_WIDTH,
+    x: {axis: 'top', domain: parts, label: null, tickSize: 0},
     y: {domain: layers, label: null, tickSize: 0, ticks: layers.filter((_, index) => index % every === 0)},
   })
 }

@@ -4,24 +4,23 @@
  */
 import {programVersion} from '../../checkpoint/program-version.js'
 import {resolvedYaml} from '../../recipe/resolved.js'
-import {type DeltaNorm} from '../delta-norms.js'
 import {mostMemory, throughput} from '../runs/compare-runs.js'
 import {type RunRecord} from '../runs/show-run.js'
 import {html, Markup} from './html.js'
 import {bytes, count, duration} from './numbers.js'
-import {changeSections, gradientSection, lossSection, rateSections, sampleSection} from './sections.js'
+import {type Changes, changeSections, gradientSection, lossSection, rateSections, sampleSection} from './sections.js'
 import {STYLE} from './style.js'
 
 export interface PageContent {
   /** What the run is called */
   readonly name: string
   readonly run: RunRecord
-  readonly norms: readonly DeltaNorm[]
+  readonly changes: Changes
 }
 
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
-export function runPage({name, norms, run}: PageContent): string {
+export function runPage({changes, name, run}: PageContent): string {
   const page = html`<!doctype html>
     <html lang="en">
       <head>
@@ -40,7 +39,7 @@ export function runPage({name, norms, run}: PageContent): string {
             <p>${subtitle(run)}</p>
           </header>
           <div class="tiles">${tiles(run)}</div>
-          ${[...lossSection(run), ...gradientSection(run), ...rateSections(run), ...changeSections(norms), ...sampleSection(run)]}
+          ${[...lossSection(run), ...gradientSection(run), ...rateSections(run), ...changeSections(changes), ...sampleSection(run)]}
           ${recipeSection(run)}
           <footer>Written by mambatune ${programVersion()}. This page holds all of its data and loads nothing.</footer>
         </main>

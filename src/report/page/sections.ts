@@ -1,8 +1,7 @@
 /** The drawings of a report with their headings and legends; a part without data is left out. */
-import {type DeltaNorm} from '../delta-norms.js'
 import {RunningAverage} from '../running-average.js'
 import {type RunRecord} from '../runs/show-run.js'
-import {heatMap, type Line, lineChart, strokeOf} from './charts.js'
+import {type HeatCell, heatMap, type Line, lineChart, strokeOf} from './charts.js'
 import {html, type Markup} from './html.js'
 import {bytes, count, short} from './numbers.js'
 import {type Point} from './thin.js'
@@ -123,21 +122,25 @@ export function rateSections({gauges, steps}: RunRecord): Markup[] {
   return sections.length > 0 ? [html`<div class="row">${sections}</div>`] : []
 }
 
-export function changeSections(norms: readonly DeltaNorm[]): Markup[] {
-  const weights = norms.filter(({kind}) => kind === 'weight')
-  const states = norms.filter(({kind}) => kind === 'state')
+/** What the adapter adds to weights, and the first states that it has learned. */
+export interface Changes {
+  readonly weights: readonly HeatCell[]
+  readonly states: readonly HeatCell[]
+}
+
+export function changeSections({states, weights}: Changes): Markup[] {
   return [
     ...changes(
       'weights',
       'Change of the weights',
-      'Root mean square of ΔW by layer (down) and slice (across).',
+      'Root mean square of ΔW by layer (down) and part (across).',
       weights,
     ),
     ...changes('states', 'Learned first states', 'Root mean square of the numbers, by layer.', states),
   ]
 }
 
-function changes(id: string, title: string, text: string, cells: readonly DeltaNorm[]): Markup[] {
+function changes(id: string, title: string, text: string, cells: readonly HeatCell[]): Markup[] {
   if (cells.length === 0) return []
   const most = cells.reduce((largest, {rms}) => Math.max(largest, rms), 0)
   return [

@@ -53,7 +53,8 @@ export async function readRun(run: string, processes: Processes): Promise<RunRec
   }
   const files = runFiles(run)
   const {checkpoints, newest, status} = await standingOf(run, processes)
-  const {evaluations, gauges, plan, samples, steps} = await readMetrics(files.metrics)
+  const {evaluations, gauges, plan, steps} = await readMetrics(files.metrics)
+  const {samples} = await readMetrics(files.samples)
   const adapter = (await isAdapterDirectory(files.adapter)) ? await inspectAdapter(files.adapter) : null
   return {
     path: run,
