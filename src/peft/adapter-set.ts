@@ -267,7 +267,11 @@ export interface EntryRates extends ParameterRates {
   readonly own: number | null
 }
 
-function checkValues(specs: ReadonlyMap<string, ParameterSpec>, values: ReadonlyMap<string, ParameterValues>): void {
+/** Errors: MismatchError with every tensor that is missing, surplus or of another shape. */
+export function checkValues(
+  specs: ReadonlyMap<string, ParameterSpec>,
+  values: ReadonlyMap<string, ParameterValues>,
+): void {
   const faults: Fault[] = []
   for (const [name, {frozen, shape}] of specs) {
     if (frozen === 'remade') continue

@@ -11,7 +11,7 @@ import {writeModel} from '../checkpoint/model-write.js'
 import {readTensorBytes, readTensorFloat32, type TensorEntry} from '../checkpoint/safetensors.js'
 import {FileError, MismatchError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
-import {parameterSpecs, valuesOfEntry} from './adapter-set.js'
+import {checkValues, parameterSpecs, valuesOfEntry} from './adapter-set.js'
 import {type Growth, type GrownTensor} from './growth.js'
 import {canMerge, type MergeStep} from './method.js'
 import {methodOf} from './registry.js'
@@ -75,8 +75,9 @@ export function checkRest(rest: SavedAdapter, merged: MambaConfig): void {
 /** Files that speak of the base and would be untrue of the merged model. */
 const OF_THE_BASE_ALONE: ReadonlySet<string> = new Set(['README.md', 'merge.json'])
 
-/** What each checkpoint tensor becomes: the updates of all entries that can be merged. */
+/** What each checkpoint tensor becomes: the updates of all entries that can be merged. Errors: MismatchError for values of another model. */
 export function mergeSteps({settings, values}: SavedAdapter, config: MambaConfig): ReadonlyMap<string, MergeStep> {
+  checkValues(parameterSpecs(settings, config), values)
   const all = new Map<string, MergeStep>()
   for (const [index, entry] of settings.entries()) {
     const {merge} = methodOf(entry)

@@ -136,6 +136,7 @@ describe('merge --json', () => {
       base: MODEL,
       base_fingerprint: fingerprint,
       batches: number,
+      caveats: [],
       changed_tensors: 4,
       left_as_adapter: [],
       logits_difference: number,
