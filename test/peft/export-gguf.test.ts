@@ -155,8 +155,9 @@ describe('gguf-lora', () => {
       let difference = 0
       for (const [index, value] of update.entries()) {
         let sum = 0
-        for (let k = 0; k < rank; k++)
-          {sum += b[Math.trunc(index / inputs) * rank + k] * a[k * inputs + (index % inputs)]}
+        for (let k = 0; k < rank; k++) {
+          sum += b[Math.trunc(index / inputs) * rank + k] * a[k * inputs + (index % inputs)]
+        }
         difference = Math.max(difference, Math.abs((alpha / rank) * sum - value))
       }
       expect([name, difference / largest < 1e-6]).toEqual([name, true])
