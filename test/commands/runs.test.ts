@@ -79,7 +79,7 @@ describe('--events', () => {
   test('have a JSON schema', async () => {
     const schema = jsonOf(await runCommand(['runs', 'schema', '--json']))
     expect(schema).toMatchObject({title: 'mambatune events'})
-    expect(schema['oneOf'] ?? schema['anyOf']).toHaveLength(13)
+    expect(schema['oneOf'] ?? schema['anyOf']).toHaveLength(15)
   })
 })
 

@@ -4,6 +4,8 @@ import {readFile, writeFile} from 'node:fs/promises'
 import {InterruptedError} from '../../src/errors.js'
 import {loadRecipe} from '../../src/recipe/load.js'
 import {resumeRun} from '../../src/recipe/resume-run.js'
+import {standingOf} from '../../src/report/runs/run-status.js'
+import {processes} from '../../src/cli/processes.js'
 import {runRecipe} from '../../src/recipe/run-recipe.js'
 import {type RunEvent, type RunSummary} from '../../src/recipe/run-options.js'
 import {runCommand} from '../cli/run-command.js'
@@ -81,7 +83,10 @@ describe('early stopping', () => {
     expect(await adapterOf('last')).not.toBe(await adapterOf('early'))
 
     await stoppedAt('early-stopped', stopping, (event) => event.event === 'step' && event.step === lowest + 2)
+    const statusOf = async (name: string): Promise<string> => (await standingOf(inWork(name), processes)).status
+    expect(await statusOf('early-stopped')).toBe('interrupted')
     await resumeRun({report: () => {}, run: inWork('early-stopped')})
+    expect([await statusOf('early-stopped'), await statusOf('early')]).toEqual(['finished', 'finished'])
     expect(await adapterOf('early-stopped')).toBe(await adapterOf('early'))
     expect(await untimed(inWork('early-stopped', 'metrics.jsonl'))).toEqual(
       await untimed(inWork('early', 'metrics.jsonl')),
@@ -111,7 +116,10 @@ describe('a run that is done', () => {
     const {code, stderr} = await runCommand(['resume', inWork('grown'), '--epochs', '+2'])
     expect({code, stderr}).toMatchObject({code: 0, stderr: expect.stringContaining('going on after step 6')})
     expect(await adapterOf('grown')).toBe(await adapterOf('long'))
-    expect(await untimed(inWork('grown', 'metrics.jsonl'))).toEqual(await untimed(inWork('long', 'metrics.jsonl')))
+    // Each was planned for its own steps, and gauged after the last of them.
+    const metricsOf = async (name: string): Promise<string[]> =>
+      (await untimed(inWork(name, 'metrics.jsonl'))).filter((line) => !/"event":"(?:gauge|plan)"/.test(line))
+    expect(await metricsOf('grown')).toEqual(await metricsOf('long'))
     const recipe = (name: string): Promise<string> => readFile(inWork(name, 'recipe.resolved.yaml'), 'utf8')
     expect(await recipe('grown')).toBe((await recipe('long')).replaceAll(inWork('long'), inWork('grown')))
   })
