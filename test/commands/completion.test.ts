@@ -26,7 +26,7 @@ function offered(line: string): string[] {
 }
 
 test.each([
-  ['mambatune re', ['recipe', 'resume']],
+  ['mambatune re', ['recipe', 'report', 'resume']],
   ['mambatune recipe s', ['schema', 'show']],
   ['mambatune resume --f', ['--fork']],
   ['mambatune generate models/tiny-mamba --device ', ['auto', 'gpu', 'cpu', 'tensorflow']],
