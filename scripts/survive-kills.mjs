@@ -91,7 +91,7 @@ function run(args, {fault, milliseconds}) {
   })
 }
 
-/** null if the two runs have the same file, what depends on the clock left out. */
+/** null if the two runs have the same file, what depends on the clock and the memory of the machine left out. */
 async function differs(whole, killed, name) {
   const [a, b] = await Promise.all([whole, killed].map((run) => readFile(path.join(run, name), 'latin1')))
   const untimed = (text) => text.replaceAll(/"(elapsed_s|memory_bytes|tokens_per_second)":[^,}]+/g, '')

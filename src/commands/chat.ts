@@ -43,11 +43,12 @@ export default class Chat extends BaseCommand {
     resume: Flags.string({description: 'Go on with a conversation that /save has written.', helpValue: 'FILE'}),
     ...samplingFlags,
     system: Flags.string({description: 'Text that stands before the conversation.', helpValue: 'TEXT'}),
-    template: Flags.option({
+    template: Flags.string({
       default: 'auto',
-      description: 'auto: the chat template of the tokenizer if it has one; plain: continue what is typed.',
-      options: ['auto', 'plain'] as const,
-    })(),
+      description:
+        'How turns are written as text. auto: by the chat template of the tokenizer if it has one; continue: as they are typed; or as data.template of the recipe has it: chatml, alpaca, plain, tokenizer, or a file of Jinja.',
+      helpValue: 'NAME',
+    }),
     tokenizer: tokenizerFlag,
   }
 
@@ -74,7 +75,6 @@ export default class Chat extends BaseCommand {
       anyBase: flags['any-base'],
       compare: flags.compare ?? null,
       directory: model.directory,
-      isPlain: flags.template === 'plain',
       isTerminal,
       name: args.model,
       resume: flags.resume ?? null,
@@ -88,6 +88,7 @@ export default class Chat extends BaseCommand {
       },
       stop: flags.stop ?? [],
       system: flags.system ?? null,
+      template: flags.template,
       tokenizer: model.tokenizer,
       write: (text) => this.write(text),
     })

@@ -1,14 +1,12 @@
 /**
- * A conversation as the text that the model reads. With the chat template of its tokenizer (a Jinja program, run as
- * transformers does), the text is what the template makes of the messages; without one, what is said is continued as it is:
+ * A conversation as the text that the model reads. With a chat template, the text is what the template makes of the messages, as
+ * in training; without one, what is said is continued as it is:
  *
  *   system \n  turn answer END  turn answer END …  turn        END: the end token if the answer had it, else \n
  */
-import {readFile} from 'node:fs/promises'
-import {join} from 'node:path'
 import {UsageError} from '../errors.js'
-import {isJsonObject, type JsonObject} from './json-value.js'
-import {readTokenizerFiles} from './tokenizer-files.js'
+import {message, type Message} from './messages.js'
+import {type ChatTemplate, inBoundedTime, TemplateProblem} from './template.js'
 
 export interface SaidTurn {
   readonly user: string
@@ -19,15 +17,12 @@ export interface SaidTurn {
 
 export interface ConversationTemplate {
   readonly kind: 'chat' | 'plain'
+  /** What it is called, for messages */
+  readonly name: string
   /** Text that stands behind every answer, and so ends it; null: only the end token does. */
   readonly endOfAnswer: string | null
   /** What the model reads before it answers `user`. Errors: UsageError from the template. */
   prompt(system: string | null, turns: readonly SaidTurn[], user: string): string
-}
-
-interface Message {
-  readonly role: 'assistant' | 'system' | 'user'
-  readonly content: string
 }
 
 /** Continues what is said; `endToken` is the text of the end token. */
@@ -35,6 +30,7 @@ export function plainTemplate(endToken: string | null): ConversationTemplate {
   return {
     endOfAnswer: null,
     kind: 'plain',
+    name: 'continue',
     prompt(system, turns, user) {
       const said = turns.map(({answer, isWhole, user: turn}) => turn + answer + ((isWhole ? endToken : null) ?? '\n'))
       return [system === null ? '' : `${system}\n`, ...said, user].join('')
@@ -42,61 +38,39 @@ export function plainTemplate(endToken: string | null): ConversationTemplate {
   }
 }
 
-/** The chat template beside a tokenizer; null if it has none. */
-export async function readChatTemplate(directory: string): Promise<ConversationTemplate | null> {
-  const {config} = await readTokenizerFiles(directory)
-  const source = (await readFile(join(directory, 'chat_template.jinja'), 'utf8').catch(() => null)) ?? inConfig(config)
-  if (source === null) return null
-  const {Template} = await import('@huggingface/jinja')
+/** What a chat template makes of the messages. */
+export function templateOfTurns(template: ChatTemplate): ConversationTemplate {
   const render = (messages: readonly Message[], asks: boolean): string => {
     try {
-      const tokens = {bos_token: tokenText(config['bos_token']), eos_token: tokenText(config['eos_token'])}
-      return new Template(source).render({...tokens, add_generation_prompt: asks, messages})
+      return inBoundedTime(() => template.render(messages, {}, asks))
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      throw new UsageError(`The chat template of ${directory} refuses the conversation: ${reason}.`, {
+      if (!(error instanceof TemplateProblem)) throw error
+      throw new UsageError(`The conversation cannot be written: ${error.message}.`, {
         cause: error,
-        hint: 'Leave out what it refuses (a system text, perhaps), or add --template plain.',
+        hint: 'Leave out what it refuses (a system text, perhaps), or add --template continue.',
       })
     }
   }
   return {
-    endOfAnswer: endOfAnswer((messages) => render(messages, false)),
+    endOfAnswer: endOfAnswer(render(QUESTION_AND_ANSWER, false), template.context.eosToken),
     kind: 'chat',
+    name: template.name,
     prompt: (system, turns, user) => render(messagesOf(system, turns, user), true),
   }
 }
 
 function messagesOf(system: string | null, turns: readonly SaidTurn[], user: string): Message[] {
-  const said = turns.flatMap(({answer, user: turn}): Message[] => [
-    {content: turn, role: 'user'},
-    {content: answer, role: 'assistant'},
-  ])
-  const first: Message[] = system === null ? [] : [{content: system, role: 'system'}]
-  return [...first, ...said, {content: user, role: 'user'}]
+  const said = turns.flatMap(({answer, user: turn}) => [message('user', turn), message('assistant', answer)])
+  return [...(system === null ? [] : [message('system', system)]), ...said, message('user', user)]
 }
 
-/** What the template writes behind an answer, up to the end of that line. */
-function endOfAnswer(render: (messages: readonly Message[]) => string): string | null {
-  const answer = 'mambatune answers'
-  const text = render([
-    {content: 'Question', role: 'user'},
-    {content: answer, role: 'assistant'},
-  ])
-  const at = text.lastIndexOf(answer)
-  const [end] = at < 0 ? [''] : text.slice(at + answer.length).split('\n')
+const ANSWER = 'mambatune answers'
+const QUESTION_AND_ANSWER = [message('user', 'Question'), message('assistant', ANSWER)]
+
+/** What the template writes behind an answer, up to the end of that line, or to the end token, which ends it by itself. */
+function endOfAnswer(text: string, endToken: string): string | null {
+  const at = text.lastIndexOf(ANSWER)
+  const [line] = at < 0 ? [''] : text.slice(at + ANSWER.length).split('\n')
+  const [end] = endToken === '' ? [line] : line.split(endToken)
   return end === '' ? null : end
-}
-
-/** One template, or a list of named ones. */
-function inConfig({chat_template: template}: JsonObject): string | null {
-  if (typeof template === 'string') return template
-  if (!Array.isArray(template)) return null
-  const entry: unknown = template.find((one) => isJsonObject(one) && one['name'] === 'default')
-  return isJsonObject(entry) && typeof entry['template'] === 'string' ? entry['template'] : null
-}
-
-function tokenText(token: unknown): string {
-  if (typeof token === 'string') return token
-  return isJsonObject(token) && typeof token['content'] === 'string' ? token['content'] : ''
 }

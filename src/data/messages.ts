@@ -87,7 +87,8 @@ export function pairMessages(prompt: string, completion: string): Message[] {
   return [message('user', prompt), message('assistant', completion)]
 }
 
-function message(role: string, content: string): Message {
+/** A turn that holds nothing else. */
+export function message(role: string, content: string): Message {
   return {role, content, train: null, fields: {role, content}}
 }
 

@@ -25,7 +25,7 @@ export interface TemplateChoice {
 }
 
 /** A template that was named, read before the rows are. */
-export async function namedTemplate({template = null}: DataSettings): Promise<string | null> {
+export async function namedTemplate({template = null}: Pick<DataSettings, 'template'>): Promise<string | null> {
   if (template === null || template === 'tokenizer') return null
   if (Object.hasOwn(BUILT_IN_TEMPLATES, template)) return BUILT_IN_TEMPLATES[template]
   const names = [...Object.keys(BUILT_IN_TEMPLATES), 'tokenizer'].join(', ')
@@ -38,7 +38,7 @@ export async function namedTemplate({template = null}: DataSettings): Promise<st
     const {code} = error as NodeJS.ErrnoException
     throw new FileError(`The template ${template} cannot be read (${String(code)}).`, {
       cause: error,
-      hint: `data.template is one of ${names}, or the path of a file.`,
+      hint: `A template is one of ${names}, or the path of a file.`,
     })
   }
 }

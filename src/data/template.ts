@@ -47,7 +47,7 @@ export class ChatTemplate {
   constructor(
     readonly name: string,
     source: string,
-    private readonly context: TemplateContext,
+    readonly context: TemplateContext,
   ) {
     if (source.length > LONGEST_TEMPLATE) {
       throw new DataError(`The template ${name} has ${source.length} characters, more than ${LONGEST_TEMPLATE}.`)

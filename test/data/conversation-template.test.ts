@@ -1,6 +1,9 @@
 import {describe, expect, test} from '@jest/globals'
 import {cp, writeFile} from 'node:fs/promises'
-import {plainTemplate, readChatTemplate} from '../../src/data/conversation-template.js'
+import {BUILT_IN_TEMPLATES} from '../../src/data/built-in-templates.js'
+import {type ConversationTemplate, plainTemplate, templateOfTurns} from '../../src/data/conversation-template.js'
+import {ChatTemplate} from '../../src/data/template.js'
+import {loadTokenizer} from '../../src/data/tokenizer.js'
 import {workDirectory} from '../support/work-directory.js'
 
 const inWork = workDirectory()
@@ -17,6 +20,11 @@ async function tokenizerWith(name: string, config: Record<string, unknown>, jinj
   await writeFile(`${directory}/tokenizer_config.json`, JSON.stringify({eos_token: '<|endoftext|>', ...config}))
   if (jinja !== undefined) await writeFile(`${directory}/chat_template.jinja`, jinja)
   return directory
+}
+
+async function readChatTemplate(directory: string): Promise<ConversationTemplate | null> {
+  const {chat} = await loadTokenizer(directory)
+  return chat?.template ? templateOfTurns(new ChatTemplate('of the tokenizer', chat.template, chat)) : null
 }
 
 describe('the chat template', () => {
@@ -54,4 +62,16 @@ describe('the chat template', () => {
 test('without one, what is typed is continued, with the end token where the model wrote it', () => {
   const turns = [...TURNS, {answer: ' and', isWhole: false, user: 'Rope'}]
   expect(plainTemplate('<END>').prompt('Ships.', turns, 'Go')).toBe('Ships.\nAhoy!Aye.<END>Rope and\nGo')
+})
+
+test.each([
+  ['chatml', '<|im_end|>'],
+  ['alpaca', null],
+  ['plain', null],
+])('%s, which models are trained with, ends answers with %j or the end token', (name, end) => {
+  const template = templateOfTurns(new ChatTemplate(name, BUILT_IN_TEMPLATES[name], {bosToken: '', eosToken: '<END>'}))
+  expect(template.endOfAnswer).toBe(end)
+  const text = template.prompt(null, TURNS, 'Where to?')
+  expect(text).toContain(`Aye.${end ?? ''}<END>`)
+  expect(text.slice(text.indexOf('Where to?'))).toMatch(/assistant|Response|Assistant/)
 })

@@ -32,10 +32,10 @@ beforeAll(async () => {
   const trained = await runCommand(['train', recipe, '--device', 'cpu'])
   file = inWork(NAME, 'report.html')
   expect(trained).toMatchObject({code: 0, stdout: expect.stringContaining(`Report:  ${file}`)})
+  const sample = {event: 'sample', prompt: HOSTILE, step: 3, text: `${HOSTILE}\u0000\u001B[2J`}
+  await writeFile(inWork(NAME, 'samples.jsonl'), `${JSON.stringify(sample)}\n`)
   const gauge = {event: 'gauge', grad_norms: {[HOSTILE]: 0.5}, memory_bytes: 1e9, step: 6}
   await appendFile(inWork(NAME, 'metrics.jsonl'), `${JSON.stringify(gauge)}\n`)
-  const sample = {event: 'sample', prompt: HOSTILE, step: 3, text: `${HOSTILE}\u0000\u001B[2J`}
-  await appendFile(inWork(NAME, 'samples.jsonl'), `${JSON.stringify(sample)}\n`)
   const reported = await runCommand(['report', inWork(NAME), '--json'])
   expect(JSON.parse(reported.stdout)).toMatchObject({file})
   browser = await chromium.launch({args: ['--no-sandbox'], executablePath: executableInPath('chromium-headless-shell')})

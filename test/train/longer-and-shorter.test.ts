@@ -4,6 +4,8 @@ import {readFile, writeFile} from 'node:fs/promises'
 import {InterruptedError} from '../../src/errors.js'
 import {loadRecipe} from '../../src/recipe/load.js'
 import {resumeRun} from '../../src/recipe/resume-run.js'
+import {standingOf} from '../../src/report/runs/run-status.js'
+import {processes} from '../../src/cli/processes.js'
 import {runRecipe} from '../../src/recipe/run-recipe.js'
 import {type RunEvent, type RunSummary} from '../../src/recipe/run-options.js'
 import {runCommand} from '../cli/run-command.js'
@@ -87,7 +89,10 @@ describe('early stopping', () => {
     expect(await adapterOf('last')).not.toBe(await adapterOf('early'))
 
     await stoppedAt('early-stopped', stopping, (event) => event.event === 'step' && event.step === lowest + 2)
+    const statusOf = async (name: string): Promise<string> => (await standingOf(inWork(name), processes)).status
+    expect(await statusOf('early-stopped')).toBe('interrupted')
     await resumeRun({report: () => {}, run: inWork('early-stopped')})
+    expect([await statusOf('early-stopped'), await statusOf('early')]).toEqual(['finished', 'finished'])
     expect(await adapterOf('early-stopped')).toBe(await adapterOf('early'))
     expect(await untimed(inWork('early-stopped', 'metrics.jsonl'))).toEqual(
       await untimed(inWork('early', 'metrics.jsonl')),
@@ -188,7 +193,7 @@ test('samples are written at each evaluation, and by a run that goes on the same
     model: 'models/tiny-mamba',
     more: {...parts.more, eval: {every: 1, samples: {max_new_tokens: 4, prompts: ['one two', 'four']}}},
     train: inWork('texts.jsonl'),
-    training: {...FAST, batch_size: 1, epochs: 2, max_steps: 4},
+    training: {...FAST, batch_size: 1, epochs: 1, max_steps: 2},
   }
   const file = await writeRecipe(inWork('samples.yaml'), {...texts, output: inWork('samples')})
   jsonOf(await runCommand(['train', file, '--set', 'data.format=text', '--device', 'cpu', '--json']))
@@ -198,7 +203,7 @@ test('samples are written at each evaluation, and by a run that goes on the same
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>)
   expect(lines.map(({prompt, step}) => `${String(step)} ${String(prompt)}`)).toEqual(
-    [0, 1, 2, 3, 4].flatMap((step) => [`${step} one two`, `${step} four`]),
+    [0, 1, 2].flatMap((step) => [`${step} one two`, `${step} four`]),
   )
   const [first] = lines
   const generated = ['generate', 'models/tiny-mamba', '-p', 'one two', '--max-new-tokens', '4', '--device', 'cpu']
@@ -208,7 +213,7 @@ test('samples are written at each evaluation, and by a run that goes on the same
   const {recipe} = await loadRecipe(file, ['data.format=text', `output_dir=${inWork('samples-again')}`])
   const controller = new AbortController()
   let seen = 0
-  const report = ({event}: RunEvent): void => void (event === 'sample' && ++seen === 5 && controller.abort())
+  const report = ({event}: RunEvent): void => void (event === 'sample' && ++seen === 3 && controller.abort())
   await expect(runRecipe({device: 'cpu', recipe, report, signal: controller.signal})).rejects.toThrow(InterruptedError)
   await resumeRun({report: () => {}, run: inWork('samples-again')})
   expect(await readFile(inWork('samples-again', 'samples.jsonl'), 'utf8')).toBe(samples)

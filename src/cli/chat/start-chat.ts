@@ -1,6 +1,8 @@
 /** Everything a chat needs before its first line: model, adapters, tokenizer, template, and the conversation that it goes on with. */
-import {type ConversationTemplate, plainTemplate, readChatTemplate} from '../../data/conversation-template.js'
-import {loadTokenizer} from '../../data/tokenizer.js'
+import {type ConversationTemplate, plainTemplate, templateOfTurns} from '../../data/conversation-template.js'
+import {ChatTemplate} from '../../data/template.js'
+import {namedTemplate} from '../../data/template-choice.js'
+import {loadTokenizer, type Tokenizer} from '../../data/tokenizer.js'
 import {MismatchError, UsageError} from '../../errors.js'
 import {Conversation} from '../../peft/chat/conversation.js'
 import {readConversation, type SavedConversation} from '../../peft/chat/conversation-file.js'
@@ -20,7 +22,8 @@ export interface ChatOptions {
   readonly anyBase: boolean
   readonly compare: string | null
   readonly resume: string | null
-  readonly isPlain: boolean
+  /** auto, continue, or a name as data.template has it */
+  readonly template: string
   readonly system: string | null
   readonly stop: readonly string[]
   readonly settings: ChatSettings
@@ -51,7 +54,7 @@ export interface StartedChat {
 export async function startChat(options: ChatOptions): Promise<StartedChat> {
   const saved = options.resume === null ? null : await readConversation(options.resume)
   const tokenizer = await loadTokenizer(options.tokenizer)
-  const template = await templateFor(options, tokenizer.eosId === null ? null : tokenizer.decode([tokenizer.eosId]))
+  const template = await templateFor(options.template, tokenizer)
   const speakers = await loadSpeakers({
     adapters: [
       ...new Set([...options.adapters, ...((options.compare ?? BASE) === BASE ? [] : [options.compare ?? BASE])]),
@@ -87,8 +90,23 @@ export async function startChat(options: ChatOptions): Promise<StartedChat> {
   }
 }
 
-async function templateFor({isPlain, tokenizer}: ChatOptions, endToken: string | null): Promise<ConversationTemplate> {
-  return (isPlain ? null : await readChatTemplate(tokenizer)) ?? plainTemplate(endToken)
+/** Errors: FileError for a file that is not there, DataError for one that is no template, UsageError. */
+async function templateFor(name: string, tokenizer: Tokenizer): Promise<ConversationTemplate> {
+  const {chat, eosId} = tokenizer
+  const own = chat?.template ?? null
+  if (name === 'continue' || (name === 'auto' && own === null)) {
+    return plainTemplate(eosId === null ? null : tokenizer.decode([eosId]))
+  }
+  const isOwn = name === 'auto' || name === 'tokenizer'
+  const source = isOwn ? own : await namedTemplate({template: name})
+  if (source === null) {
+    throw new UsageError('--template is tokenizer, but the tokenizer has no chat template.', {
+      hint: '--template continue, or the one that the adapter was trained with: chatml, alpaca, plain, or a file',
+    })
+  }
+  return templateOfTurns(
+    new ChatTemplate(isOwn ? 'of the tokenizer' : name, source, chat ?? {bosToken: '', eosToken: ''}),
+  )
 }
 
 /** Who answers: the first adapter, or the bare model, and whom it is compared with. */
@@ -126,10 +144,9 @@ function goOn(
   conversation.restore({...saved, turns}, marks)
 }
 
-function openingOf(options: ChatOptions, {turns, voices}: Conversation, {kind}: ConversationTemplate): string[] {
+function openingOf(options: ChatOptions, {turns, voices}: Conversation, {kind, name}: ConversationTemplate): string[] {
   const names = voices.map(({name}) => name).join(' and ')
-  const how =
-    kind === 'chat' ? 'with the chat template of the tokenizer' : 'continuing what is typed (no chat template)'
+  const how = kind === 'chat' ? `with the template ${name}` : 'continuing what is typed (no template)'
   const before = turns.length === 0 ? [] : [`${turns.length} turns from ${options.resume ?? ''}`]
   const help = options.isTerminal ? ['/help lists the commands; Ctrl+C stops an answer, twice leaves'] : []
   const verb = voices.length > 1 ? 'answer' : 'answers'
