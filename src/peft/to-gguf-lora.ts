@@ -7,13 +7,13 @@
  * α is s r of the first update, so that of a single LoRA, rsLoRA included, A and B are written as they are.
  * https://github.com/ggml-org/llama.cpp/blob/master/src/llama-adapter.h
  */
-import {MismatchError, type Fault} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
 import {ggufModule} from '../model/gguf-names.js'
 import {loraScale} from './lora-settings.js'
 import {type LoraUpdate} from './lora-updates.js'
 import {type ParameterValues} from './method.js'
-import {type AdaptableSite, adaptableSites} from './sites-of.js'
+import {adaptableSites} from './sites-of.js'
+import {checkUpdatesFit, stackUpdates} from './stacked-updates.js'
 
 export interface GgufLora {
   readonly alpha: number
@@ -24,55 +24,17 @@ export interface GgufLora {
 /** Of at least one update. Errors: MismatchError for another model. */
 export function toGgufLora(updates: readonly LoraUpdate[], model: MambaConfig): GgufLora {
   const sites = new Map(adaptableSites(model).map((site) => [site.name, site]))
-  checkFit(updates, sites)
+  checkUpdatesFit(updates, sites)
   const [{settings: first}] = updates
   const alpha = loraScale(first) * first.rank
   const tensors = new Map<string, ParameterValues>()
   for (const module of new Set(updates.map(({module}) => module))) {
     const own = updates.filter((update) => update.module === module)
-    const {down, up} = stack(own, sites, alpha)
+    const rank = own.reduce((sum, {settings}) => sum + settings.rank, 0)
+    const factorOf = ({settings}: LoraUpdate): number => (loraScale(settings) * rank) / alpha
+    const {down, up} = stackUpdates(own, {factorOf, rank, sites})
     tensors.set(`${ggufModule(module)}.lora_a`, down)
     tensors.set(`${ggufModule(module)}.lora_b`, up)
   }
   return {alpha, tensors}
-}
-
-function stack(
-  updates: readonly LoraUpdate[],
-  sites: ReadonlyMap<string, AdaptableSite>,
-  alpha: number,
-): {readonly down: ParameterValues; readonly up: ParameterValues} {
-  const rank = updates.reduce((sum, {settings}) => sum + settings.rank, 0)
-  const inputs = updates[0].down.shape[1]
-  const rows = sites.get(updates[0].module)?.to ?? 0
-  const down = new Float32Array(rank * inputs) // (R, in)
-  const up = new Float32Array(rows * rank) // (out, R)
-  let first = 0
-  for (const update of updates) {
-    const {rank: own} = update.settings
-    const factor = (loraScale(update.settings) * rank) / alpha
-    const from = sites.get(update.site)?.from ?? 0
-    down.set(update.down.values, first * inputs)
-    for (const [at, value] of update.up.values.entries()) {
-      up[(from + Math.trunc(at / own)) * rank + first + (at % own)] = factor * value
-    }
-    first += own
-  }
-  return {down: {shape: [rank, inputs], values: down}, up: {shape: [rows, rank], values: up}}
-}
-
-function checkFit(updates: readonly LoraUpdate[], sites: ReadonlyMap<string, AdaptableSite>): void {
-  const faults = updates.flatMap(({down, entry, site: name, up}): Fault[] => {
-    const site = sites.get(name)
-    const where = `adapters.${entry}.${name}`
-    if (!site) return [{message: 'is not a site of this model', where}]
-    const [rows, inputs] = [site.to - site.from, site.inputs]
-    if (up.shape[0] === rows && down.shape[1] === inputs) return []
-    return [{message: `is for ${up.shape[0]} rows × ${down.shape[1]}, and this model has ${rows} × ${inputs}`, where}]
-  })
-  if (faults.length === 0) return
-  throw new MismatchError('The adapter does not fit this model.', {
-    faults,
-    hint: 'Use the base model that the adapter was trained on: mambatune inspect ADAPTER names it.',
-  })
 }

@@ -6,7 +6,6 @@
  *   Σ s_i B_i A_i = (R / R) [s_1 B_1 … s_n B_n 0] [A_1; …; A_n; 0]
  */
 import {isCommit, parseHubName} from '../checkpoint/hub/hub-name.js'
-import {type Fault, MismatchError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
 import {UNNAMED_BASE} from './from-peft.js'
 import {loraScale} from './lora-settings.js'
@@ -16,7 +15,8 @@ import {adaptedModules, wholeInPeft} from './peft-full-values.js'
 import {heldByPeft} from './peft-limits.js'
 import {byPeftModule, inPeftFile, magnitudesInPeftFile} from './peft-tables.js'
 import {type SavedAdapter} from './saved-adapter.js'
-import {type AdaptableSite, adaptableSites} from './sites-of.js'
+import {adaptableSites} from './sites-of.js'
+import {checkUpdatesFit, type SitesByName, stackUpdates} from './stacked-updates.js'
 
 export interface PeftFiles {
   readonly config: Readonly<Record<string, unknown>>
@@ -27,7 +27,7 @@ export interface PeftFiles {
 export function toPeft(saved: SavedAdapter, model: MambaConfig | null): PeftFiles {
   const held = heldByPeft(saved)
   const sites = model && new Map(adaptableSites(model).map((site) => [site.name, site]))
-  if (sites) checkFit(held, sites)
+  if (sites) checkUpdatesFit(held, sites)
   const updates = byPeftModule(held, model)
   const whole = wholeInPeft(saved, updates)
   const entries = new Set(updates.map(({entry}) => entry))
@@ -104,7 +104,7 @@ function asTheyAre(updates: readonly LoraUpdate[]): Converted {
   }
 }
 
-function stacked(updates: readonly LoraUpdate[], sites: ReadonlyMap<string, AdaptableSite> | null): Converted {
+function stacked(updates: readonly LoraUpdate[], sites: SitesByName | null): Converted {
   const modules = new Map<string, LoraUpdate[]>()
   for (const update of updates) modules.set(update.module, [...(modules.get(update.module) ?? []), update])
   const rank = Math.max(
@@ -112,7 +112,7 @@ function stacked(updates: readonly LoraUpdate[], sites: ReadonlyMap<string, Adap
   )
   const tensors = new Map<string, ParameterValues>()
   for (const [module, group] of modules) {
-    const {down, up} = stack(group, rank, sites)
+    const {down, up} = stackUpdates(group, {factorOf: ({settings}) => loraScale(settings), rank, sites})
     tensors.set(...inPeftFile(module, 'A', down))
     tensors.set(...inPeftFile(module, 'B', up))
   }
@@ -123,30 +123,6 @@ function stacked(updates: readonly LoraUpdate[], sites: ReadonlyMap<string, Adap
   return {settings: {lora_alpha: rank, lora_dropout: dropout, r: rank, use_dora: false, use_rslora: false}, tensors}
 }
 
-/** All updates of one module as one of this rank. */
-function stack(
-  updates: readonly LoraUpdate[],
-  rank: number,
-  sites: ReadonlyMap<string, AdaptableSite> | null,
-): {down: ParameterValues; up: ParameterValues} {
-  const inputs = updates[0].down.shape[1]
-  const outputs = sites?.get(updates[0].module)?.to ?? updates[0].up.shape[0]
-  const down = new Float32Array(rank * inputs) // (R, in)
-  const up = new Float32Array(outputs * rank) // (out, R)
-  let first = 0
-  for (const update of updates) {
-    const {rank: own} = update.settings
-    const scale = loraScale(update.settings)
-    const from = sites?.get(update.site)?.from ?? 0
-    down.set(update.down.values, first * inputs)
-    for (const [at, value] of update.up.values.entries()) {
-      up[(from + Math.trunc(at / own)) * rank + first + (at % own)] = scale * value
-    }
-    first += own
-  }
-  return {down: {shape: [rank, inputs], values: down}, up: {shape: [outputs, rank], values: up}}
-}
-
 /** A projection by its bare name where all layers have it, since an entry names it so; else module by module. */
 function targetModules(updates: readonly LoraUpdate[]): string[] {
   const inAllLayers = ({projection, settings}: LoraUpdate): boolean =>
@@ -154,23 +130,4 @@ function targetModules(updates: readonly LoraUpdate[]): string[] {
   const everywhere = new Set(updates.filter(inAllLayers).map(({projection}) => projection))
   const names = updates.map(({module, projection}) => (everywhere.has(projection) ? projection : module))
   return [...new Set(names)].sort()
-}
-
-function checkFit(updates: readonly LoraUpdate[], sites: ReadonlyMap<string, AdaptableSite>): void {
-  const faults = updates.flatMap(({down, entry, site: name, up}): Fault[] => {
-    const site = sites.get(name)
-    const where = `adapters.${entry}.${name}`
-    if (!site) return [{message: 'is not a site of this model', where}]
-    const [rows, inputs] = [up.shape[0], down.shape[1]]
-    if (rows === site.to - site.from && inputs === site.inputs) return []
-    return [
-      {message: `is for ${rows} rows × ${inputs}, and this model has ${site.to - site.from} × ${site.inputs}`, where},
-    ]
-  })
-  if (faults.length > 0) {
-    throw new MismatchError('The adapter does not fit this model.', {
-      faults,
-      hint: 'Use the base model that the adapter was trained on: mambatune inspect ADAPTER names it.',
-    })
-  }
 }
