@@ -13,18 +13,19 @@ export function splitForGguf(saved: SavedAdapter): {
   readonly leftOut: readonly LeftOut[]
 } {
   const updates = loraUpdates(saved)
-  const held = updates.filter(({module}) => ggufModule(module) !== null)
+  const held = updates.filter(({magnitudes, module}) => ggufModule(module) !== null && magnitudes === null)
   const leftOut = saved.settings.flatMap((entry, index): LeftOut[] => {
     const part = partName(saved, index)
     if (entry.method !== 'lora') return [{part, reason: `a LoRA file of llama.cpp has no place for ${entry.method}`}]
     const others = updates.filter((update) => update.entry === index && !held.includes(update))
-    const projections = [...new Set(others.map(({projection}) => projection))]
-    return projections.map((projection) => ({part: `${part}: ${projection}`, reason: reasonFor(projection)}))
+    const reasons = new Map(others.map((update) => [update.projection, reasonFor(update)]))
+    return [...reasons].map(([projection, reason]) => ({part: `${part}: ${projection}`, reason}))
   })
   return {held, leftOut}
 }
 
-function reasonFor(projection: string): string {
+function reasonFor({magnitudes, projection}: LoraUpdate): string {
+  if (magnitudes) return 'a LoRA file of llama.cpp has no place for the lengths of rows that DoRA trains'
   return projection === 'conv1d'
     ? 'llama.cpp convolves past its adapters'
     : `updates of ${projection} are written into a whole model only, with --format gguf`

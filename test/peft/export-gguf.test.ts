@@ -181,6 +181,17 @@ describe('gguf-lora', () => {
     expect(tensors['blk.0.ssm_in.weight.lora_b'].values).toEqual(up)
   })
 
+  test('DoRA has no place: its rows would be of another length', async () => {
+    const settings = [lora({dora: true, targets: ['in_proj']}), lora({targets: ['x_proj']})]
+    const adapter = await writeRandomAdapter(inWork('dora'), {model: TINY, settings})
+    const own = {adapter, anyBase: false, base, dtype: 'f32', out: inWork('dora-gguf')} as const
+    const faults = [{message: expect.stringContaining('DoRA'), where: 'adapters.0 (lora): in_proj'}]
+    await expect(exportGgufLora({...own, partial: false})).rejects.toMatchObject({exit: 8, faults})
+    await exportGgufLora({...own, partial: true})
+    const {tensors} = await ggufParts(inWork('dora-gguf', 'adapter.gguf'))
+    expect(Object.keys(tensors).every((name) => name.includes('ssm_x'))).toBe(true)
+  })
+
   test('another base is refused', async () => {
     const adapter = await writeRandomAdapter(inWork('other-base'), {
       model: TINY,
