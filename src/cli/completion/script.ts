@@ -85,6 +85,17 @@ function prefixCase(vocabulary: Vocabulary): string {
   return [...begun].map((words) => `"${words}"`).join('|')
 }
 
+/** For bash and zsh: finds the command among the words before the cursor, then what may stand there. */
+function findCandidates(vocabulary: Vocabulary, words: string): string {
+  return `  for word in ${words}; do
+    case "\${command:+$command }$word" in
+      ${prefixCase(vocabulary)}) command="\${command:+$command }$word" ;;
+      *) break ;;
+    esac
+  done
+  _${vocabulary.bin}_candidates`
+}
+
 function bashScript(vocabulary: Vocabulary): string {
   const {bin} = vocabulary
   return `# bash completion of ${bin}. In ~/.bashrc:  eval "$(${bin} completion bash)"
@@ -93,13 +104,7 @@ ${cases(vocabulary)}
 }
 _${bin}() {
   local command="" word candidates files current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}"
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "\${command:+$command }$word" in
-      ${prefixCase(vocabulary)}) command="\${command:+$command }$word" ;;
-      *) break ;;
-    esac
-  done
-  _${bin}_candidates
+${findCandidates(vocabulary, '"${COMP_WORDS[@]:1:COMP_CWORD-1}"')}
   COMPREPLY=($(compgen -W "$candidates" -- "$current"))
   if [[ $files == 1 ]]; then
     COMPREPLY+=($(compgen -f -- "$current"))
@@ -119,13 +124,7 @@ ${cases(vocabulary)}
 }
 _${bin}() {
   local command="" word candidates files current="\${words[CURRENT]}" previous="\${words[CURRENT-1]}"
-  for word in "\${(@)words[2,CURRENT-1]}"; do
-    case "\${command:+$command }$word" in
-      ${prefixCase(vocabulary)}) command="\${command:+$command }$word" ;;
-      *) break ;;
-    esac
-  done
-  _${bin}_candidates
+${findCandidates(vocabulary, '"${(@)words[2,CURRENT-1]}"')}
   compadd -- \${=candidates}
   [[ $files == 1 ]] && _files
 }
