@@ -1,5 +1,6 @@
 /** What a recipe says of sparse dimension tuning. Source: Galim et al., Parameter-Efficient Fine-Tuning of State Space Models, arXiv 2410.09016. */
 import {z} from 'zod'
+import {innerLora} from './inner-lora-settings.js'
 import {ownLearningRate} from './own-learning-rate.js'
 
 const share = z.number().min(0).lt(1)
@@ -32,14 +33,7 @@ export const sparseDimensionSettings = z.strictObject({
     .min(1)
     .default(['out_proj'])
     .describe('Projections, slices of them or globs that the LoRA is attached to.'),
-  rank: z.int().min(1).max(4096).default(8).describe('Inner dimension of the LoRA.'),
-  alpha: z.number().positive().default(8).describe('The LoRA is scaled by alpha / rank.'),
-  dropout: z
-    .number()
-    .min(0)
-    .max(0.99)
-    .default(0.1)
-    .describe('Share of the inputs of the LoRA that are zeroed while training.'),
+  ...innerLora,
   selection: z
     .array(layerSelection)
     .min(1)
