@@ -1,6 +1,6 @@
 // Compares the methods at matched numbers of trained parameters: both shipped models, two tasks, three seeds. The learning
 // rate of each is chosen from three by the loss of the first seed on rows kept for that; the loss that is told is of other
-// rows, which nothing saw. Results are lines of JSON; scripts/write-method-table.mjs makes docs/method-table.md of them.
+// rows, which nothing saw. Results are lines of JSON, one for each method, budget, model and task.
 //
 //   node scripts/compare-methods.mjs --out results.jsonl [--device gpu] [--workers 8] [--steps 100] [--only TEXT]
 //
@@ -69,7 +69,7 @@ async function work(index, count) {
           model: base,
           name: 'untrained',
           task,
-          told: [await untrained({model}, rows)],
+          told: [await untrained(model, rows)],
           total: model.weights.size,
           trained: 0,
         })

@@ -1,7 +1,8 @@
 // One method in the comparison: the sizes of it that come close to a budget, and its runs.
 import path from 'node:path'
+import {NumericError} from '../../dist/errors.js'
 import {evaluate} from '../../dist/train/evaluate.js'
-import {parameterSpecs} from '../../dist/peft/adapter-set.js'
+import {AdapterSet, parameterSpecs} from '../../dist/peft/adapter-set.js'
 import {parseRecipe} from '../../dist/recipe/load.js'
 import {readData} from '../../dist/recipe/run-data.js'
 import {trainSettings} from '../../dist/recipe/settings.js'
@@ -116,7 +117,6 @@ async function runOnce({adapters: entries, base, model, rate, rows, seed, steps,
   const recipe = recipeOf({adapters: entries, model: base, rate, seed, steps, task})
   const adapters = await startAdapters({
     base: {fingerprint: '', path: base},
-    config: model.config,
     initAdapter: null,
     model,
     seed,
@@ -128,7 +128,7 @@ async function runOnce({adapters: entries, base, model, rate, rows, seed, steps,
     const choice = (await evaluate(trainee, rows.choice, {batchSize: 32})).loss
     return {choice, rate, told: (await evaluate(trainee, rows.told, {batchSize: 32})).loss}
   } catch (error) {
-    if (error.code !== 'NUMERIC' && error.name !== 'NumericError') throw error
+    if (!(error instanceof NumericError)) throw error
     return {choice: Infinity, rate, told: Infinity}
   } finally {
     adapters.dispose()
@@ -136,8 +136,7 @@ async function runOnce({adapters: entries, base, model, rate, rows, seed, steps,
 }
 
 /** The models as they are, without adapters. */
-export async function untrained({model}, rows) {
-  const {AdapterSet} = await import('../../dist/peft/adapter-set.js')
+export async function untrained(model, rows) {
   const adapters = AdapterSet.create([], model.config, 0)
   const {loss} = await evaluate({adapters, model}, rows.told, {batchSize: 32})
   adapters.dispose()
