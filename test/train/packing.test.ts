@@ -10,7 +10,7 @@ import {faultsOf} from '../support/compare.js'
 import {useBackend} from '../support/every-backend.js'
 import {BACKENDS_WITH_MODELS, openGolden, randomise} from '../support/golden-model.js'
 import {gradientsOf} from '../support/gradients.js'
-import {lora, STATE} from '../support/random-adapter.js'
+import {lora, moreStates, STATE, stateOffset} from '../support/random-adapter.js'
 import {unevenRows} from '../support/uneven-rows.js'
 
 const ROWS = unevenRows([9, 31, 4, 26, 2, 17])
@@ -22,6 +22,16 @@ const ADAPTERS: readonly [string, readonly AdapterSettings[]][] = [
   ['lora on all projections and the convolution', [lora({targets: ['*_proj', 'conv1d']})]],
   ['a learned first state besides', [lora({targets: ['in_proj']}), STATE]],
   ['a learned first state of low rank', [{...STATE, rank: 2}]],
+  [
+    'a scaled first state, and offsets of the state',
+    [{...STATE, scale: 0.5}, stateOffset({}), stateOffset({form: 'y'})],
+  ],
+]
+
+/** Falcon-Mamba has none: its norm is over the states of a channel. */
+const MORE_STATES: readonly [string, readonly AdapterSettings[]] = [
+  'additional states, beside a first state',
+  [moreStates({}), STATE],
 ]
 
 /** The same rows as one sequence each, so that state and window leak from row to row. */
@@ -52,21 +62,26 @@ describe.each(CASES)('packing on %s, %s', (backend, name) => {
     expect(tf.memory().numTensors).toBe(0)
   })
 
-  test.each(ADAPTERS)('changes neither the loss nor a gradient: %s', async (_, settings) => {
-    const adapters = AdapterSet.create(settings, model.config, 1)
-    randomise(adapters)
-    const trainee = {adapters, model}
-    const before = tf.memory().numTensors
-    const expected = await gradientsOf(trainee, UNPACKED)
-    for (const recompute of [false, true]) {
-      const {gradients, loss} = await gradientsOf(trainee, PACKED, {recompute})
-      expect(faultsOf({...gradients, loss: [loss]}, {...expected.gradients, loss: [expected.loss]})).toEqual({})
-    }
-    const leaked = await gradientsOf(trainee, leaking(PACKED))
-    expect(
-      Object.keys(faultsOf({...leaked.gradients, loss: [leaked.loss]}, {...expected.gradients, loss: [expected.loss]})),
-    ).not.toEqual([])
-    expect(tf.memory().numTensors).toBe(before)
-    adapters.dispose()
-  })
+  test.each(name === 'falcon-mamba' ? ADAPTERS : [...ADAPTERS, MORE_STATES])(
+    'changes neither the loss nor a gradient: %s',
+    async (_, settings) => {
+      const adapters = AdapterSet.create(settings, model.config, 1)
+      randomise(adapters)
+      const trainee = {adapters, model}
+      const before = tf.memory().numTensors
+      const expected = await gradientsOf(trainee, UNPACKED)
+      for (const recompute of [false, true]) {
+        const {gradients, loss} = await gradientsOf(trainee, PACKED, {recompute})
+        expect(faultsOf({...gradients, loss: [loss]}, {...expected.gradients, loss: [expected.loss]})).toEqual({})
+      }
+      const leaked = await gradientsOf(trainee, leaking(PACKED))
+      expect(
+        Object.keys(
+          faultsOf({...leaked.gradients, loss: [leaked.loss]}, {...expected.gradients, loss: [expected.loss]}),
+        ),
+      ).not.toEqual([])
+      expect(tf.memory().numTensors).toBe(before)
+      adapters.dispose()
+    },
+  )
 })
