@@ -58,8 +58,13 @@ export class Pipelines {
         layout: layout.bindings,
       })
       layout.bindGroups.set(key, group)
-      const forget = (): void => void layout.bindGroups.delete(key)
-      for (const {allocation} of buffers) allocation.bindGroups.add(forget)
+      const allocations = buffers.map(({allocation}) => allocation)
+      // By all of its buffers: frozen weights live as long as the run, and would gather what short-lived ones leave behind.
+      const forget = (): void => {
+        layout.bindGroups.delete(key)
+        for (const {bindGroups} of allocations) bindGroups.delete(forget)
+      }
+      for (const {bindGroups} of allocations) bindGroups.add(forget)
     }
     return group
   }
