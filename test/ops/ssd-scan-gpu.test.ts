@@ -113,7 +113,7 @@ describeGpu('the SSD scan on the GPU', () => {
     expect(await faultsFor(sizes, {limits: {high: 0.3, low: 0.06}, parameters: false})).toEqual({})
   })
 
-  test.each([1, 4])('decodes %i steps without chunks', async (length) => {
+  test.each([1, 4, 16])('decodes %i steps without chunks', async (length) => {
     for (const sizes of [
       {...SMALL, length},
       {batch: 1, groups: 1, h0: false, heads: 3, length, size: 5, states: 70},

@@ -20,7 +20,7 @@ import {
 import {stepSize} from './step-size.wgsl.js'
 
 /** Up to this many steps it beats chunks, most of which would be empty. */
-export const MOST_STEPS = 4
+export const MOST_STEPS = 16
 
 const ROWS = 4
 const LANES = 16
