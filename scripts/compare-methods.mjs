@@ -1,12 +1,14 @@
 // Compares the methods at matched numbers of trained parameters: both shipped models, two tasks, three seeds. The learning
-// rate of each is chosen from three by the loss of the first seed on rows kept for that; the loss that is told is of other
-// rows, which nothing saw. Results are lines of JSON, one for each method, budget, model and task.
+// rate of each is chosen by the loss of the first seed on rows kept for that, from three and further ones while the highest
+// is the best; the loss that is told is of other rows, which nothing saw. Results are lines of JSON, one for each method,
+// budget, model and task.
 //
 //   node scripts/compare-methods.mjs --out results.jsonl [--device gpu] [--workers 8] [--steps 100] [--only TEXT]
 //
-// A worker is a process with a device of its own. What is in the file already is not done again.
+// A worker is a process with a device of its own. What is in the file already is not done again, but goes on where the
+// highest rate was the best.
 import {spawn} from 'node:child_process'
-import {appendFile, readFile} from 'node:fs/promises'
+import {appendFile, readFile, writeFile} from 'node:fs/promises'
 import process from 'node:process'
 import {parseArgs} from 'node:util'
 
@@ -39,19 +41,24 @@ async function startWorkers(count) {
 
 async function doneBefore() {
   const text = await readFile(flags.out, 'utf8').catch(() => '')
-  return new Set(
-    text
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => nameOf(JSON.parse(line))),
-  )
+  const results = text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
+  return new Map(results.map((result) => [nameOf(result), result]))
+}
+
+/** One line for each entrant, the last that was written. */
+async function keepLast() {
+  const lines = [...(await doneBefore()).values()].map((result) => `${JSON.stringify(result)}\n`)
+  await writeFile(flags.out, lines.join(''))
 }
 
 async function work(index, count) {
   const {startDevice} = await import('../dist/backend/devices.js')
   const {openModelDirectory} = await import('../dist/checkpoint/model-directory.js')
   const {loadModel} = await import('../dist/model/load-model.js')
-  const {compete, entrantsOf, rowsOf, untrained} = await import('./compare-methods/contest.mjs')
+  const {canGoOn, compete, entrantsOf, rowsOf, untrained} = await import('./compare-methods/contest.mjs')
   const device = await startDevice(flags.device, {precision: 'f32'})
   const done = await doneBefore()
   let place = 0
@@ -63,7 +70,7 @@ async function work(index, count) {
         await appendFile(flags.out, `${JSON.stringify({...result, device: device.description})}\n`)
         console.log(`${nameOf(result)}: ${result.told.map((loss) => loss.toFixed(4)).join(' ')}`)
       }
-      if (index === 0) {
+      if (index === 0 && !done.has(nameOf({budget: 0, model: base, name: 'untrained', task}))) {
         await tell({
           budget: 0,
           model: base,
@@ -77,9 +84,11 @@ async function work(index, count) {
       for (const entrant of entrantsOf(base, model.config, model.weights.size)) {
         place++
         const name = nameOf({...entrant, model: base, task})
-        if (place % count !== index || done.has(name) || !name.includes(flags.only)) continue
+        const before = done.get(name)
+        if (place % count !== index || (before && !canGoOn(before)) || !name.includes(flags.only)) continue
         try {
-          await tell({...(await compete(entrant, {model, path: base}, rows, task, STEPS)), total: model.weights.size})
+          const result = await compete(entrant, {model, path: base}, rows, task, STEPS, before)
+          await tell({...result, total: model.weights.size})
         } catch (error) {
           console.log(`${name}: ${error.message} ${JSON.stringify(error.faults ?? [])}`)
         }
@@ -91,5 +100,7 @@ async function work(index, count) {
   process.exit(0)
 }
 
-if (flags.worker === undefined) await startWorkers(Number(flags.workers))
-else await work(...flags.worker.split('/').map(Number))
+if (flags.worker === undefined) {
+  await startWorkers(Number(flags.workers))
+  await keepLast()
+} else await work(...flags.worker.split('/').map(Number))

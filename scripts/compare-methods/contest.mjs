@@ -11,6 +11,9 @@ import {train} from '../../dist/train/train.js'
 import {BUDGETS, CONTENDERS, FULL, NEAR} from './contenders.mjs'
 
 export const SEEDS = [1, 2, 3]
+
+/** Rates that are tried at most. */
+const MOST_RATES = 6
 export const BATCH = 16
 
 /** Rows for the choice of the learning rate, and for the loss that is told: of the end of the text, which nothing trains on. */
@@ -91,12 +94,20 @@ export function entrantsOf(model, config, total) {
   return [...within, {budget: 1, contender: FULL, size: 1, trained: trainedBy(FULL.build(1), model, config)}]
 }
 
-/** Trains with each rate and the first seed, then with the best rate and the other seeds. */
-export async function compete({budget, contender, size, trained}, {model, path: base}, rows, task, steps) {
+/**
+ * Trains with each rate and the first seed, then with the best rate and the other seeds. Where the highest rate is the best,
+ * the grid goes on upwards. `before` is a result of this entrant that ended there: its rates are not tried again.
+ */
+export async function compete({budget, contender, size, trained}, {model, path: base}, rows, task, steps, before) {
   const run = (rate, seed) => runOnce({adapters: contender.build(size), base, model, rate, rows, seed, steps, task})
-  const tried = []
-  for (const rate of contender.rates) tried.push(await run(rate, SEEDS[0]))
-  const best = tried.reduce((a, b) => (b.choice < a.choice ? b : a))
+  const tried = before ? before.tried.map(({choice, rate}) => ({choice: choice ?? Infinity, rate})) : []
+  if (before) tried.find(({rate}) => rate === before.rate).told = before.told[0]
+  else for (const rate of contender.rates) tried.push(await run(rate, SEEDS[0]))
+  while (endsAtHighest({rate: bestOf(tried).rate, tried}) && tried.length < MOST_RATES) {
+    tried.push(await run(3 * tried.at(-1).rate, SEEDS[0]))
+  }
+  const best = bestOf(tried)
+  if (before && best.rate === before.rate) return {...before, tried: tried.map(withoutTold)}
   const others = []
   for (const seed of SEEDS.slice(1)) others.push(await run(best.rate, seed))
   return {
@@ -109,9 +120,20 @@ export async function compete({budget, contender, size, trained}, {model, path: 
     task,
     told: [best, ...others].map(({told}) => told),
     trained,
-    tried: tried.map(({choice, rate}) => ({choice, rate})),
+    tried: tried.map(withoutTold),
   }
 }
+
+/** Whether a higher rate than all that were tried may be better still. */
+export function endsAtHighest({rate, tried}) {
+  return tried !== undefined && rate === Math.max(...tried.map((one) => one.rate))
+}
+
+/** Whether the grid of a result can go on. */
+export const canGoOn = (result) => endsAtHighest(result) && result.tried.length < MOST_RATES
+
+const bestOf = (tried) => tried.reduce((a, b) => (b.choice < a.choice ? b : a))
+const withoutTold = ({choice, rate}) => ({choice, rate})
 
 async function runOnce({adapters: entries, base, model, rate, rows, seed, steps, task}) {
   const recipe = recipeOf({adapters: entries, model: base, rate, seed, steps, task})
