@@ -4,7 +4,16 @@ import {benchText} from '../cli/bench-text.js'
 import {deviceFlag, precisionFlag} from '../cli/device-flag.js'
 import {count} from '../cli/number-flags.js'
 import {PRESETS} from '../model/presets.js'
+import {type AdapterSettings} from '../peft/method-settings.js'
 import {type BenchReport} from '../report/benchmark.js'
+
+interface Step {
+  /** Sequences */
+  readonly batch: number
+  /** Tokens in each */
+  readonly length: number
+  readonly chosen: () => readonly AdapterSettings[]
+}
 
 export default class Bench extends BaseCommand {
   static override description =
@@ -13,6 +22,7 @@ export default class Bench extends BaseCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %> --preset tiny --batch 2 --length 64',
     '<%= config.bin %> <%= command.id %> --preset mamba-130m --batch 8 --length 512 --profile',
+    '<%= config.bin %> <%= command.id %> --preset tiny --recipe quickstart',
     '<%= config.bin %> <%= command.id %> --preset mamba-2.8b --mode decode --batch 1 --json',
   ]
 
@@ -40,6 +50,12 @@ export default class Bench extends BaseCommand {
       helpValue: 'NAMES',
     }),
     rank: count({default: 16, description: 'Rank of LoRA.'}),
+    recipe: Flags.string({
+      description:
+        'Take adapters, rows and tokens of a training step from this recipe; the shape stays that of --preset.',
+      exclusive: ['batch', 'length', 'method', 'rank', 'targets'],
+      helpValue: 'RECIPE',
+    }),
     steps: count({default: 6, description: 'Steps that are measured.'}),
     warmup: count({default: 3, description: 'Steps before them.'}),
     checkpointing: Flags.option({
@@ -61,9 +77,13 @@ export default class Bench extends BaseCommand {
       import('../report/benchmark.js'),
       import('../report/bench-adapters.js'),
     ])
-    const {batch, length, mode, preset} = flags
+    const {mode, preset} = flags
     const config = presetConfig(preset)
-    const adapters = mode === 'train' ? benchAdapters(flags, config.architecture) : []
+    const {batch, chosen, length} =
+      flags.recipe === undefined
+        ? {...flags, chosen: () => benchAdapters(flags, config.architecture)}
+        : await this.stepOf(flags.recipe)
+    const adapters = mode === 'train' ? chosen() : []
     const progress = await this.progress()
     const device = await this.startDevice(flags.device, {precision: flags.precision})
     progress.note(`device ${device.description}`)
@@ -84,5 +104,15 @@ export default class Bench extends BaseCommand {
     const report: BenchReport = {...result, batch, device: device.description, length, mode, preset}
     this.out(benchText(report))
     return report
+  }
+
+  /** What a recipe does in a step. */
+  private async stepOf(name: string): Promise<Step> {
+    const [{loadRecipe}, {findRecipe}] = await Promise.all([
+      import('../recipe/load.js'),
+      import('../recipe/packaged.js'),
+    ])
+    const {recipe} = await loadRecipe(await findRecipe(name), [], process.env)
+    return {batch: recipe.train.batch_size, chosen: () => recipe.adapters, length: recipe.data.max_length}
   }
 }

@@ -1,13 +1,16 @@
 import {describe, expect, test} from '@jest/globals'
 import {runCommand} from '../cli/run-command.js'
 import {describeGpu} from '../support/gpu.js'
-import {jsonOf} from '../support/runs.js'
+import {jsonOf, writeRecipe} from '../support/runs.js'
+import {workDirectory} from '../support/work-directory.js'
 
 const SMALL = ['--preset', 'tiny', '--batch', '1', '--length', '16', '--steps', '1', '--warmup', '1']
 
 const bench = (...more: string[]): ReturnType<typeof runCommand> => runCommand(['bench', ...SMALL, ...more])
 
 describe('bench on the processor', () => {
+  const inWork = workDirectory()
+
   test.each([
     ['train', {loss: expect.any(Number), trainable_parameters: 8 * 16 * (256 + 1024 + 512 + 48)}],
     ['forward', {loss: expect.any(Number), trainable_parameters: 0}],
@@ -17,6 +20,22 @@ describe('bench on the processor', () => {
     expect(report).toMatchObject({...more, batch: 1, length: 16, mode, peak_gpu_bytes: null, preset: 'tiny'})
     const {ms_per_step: ms, tokens_per_second: speed} = report as Record<string, number>
     expect(speed).toBeCloseTo(16_000 / ms, 6)
+  })
+
+  test('takes adapters, rows and tokens from a recipe', async () => {
+    const recipe = await writeRecipe(inWork('recipe.yaml'), {
+      adapters: [{form: 'y', method: 'state-offset'}],
+      data: {max_length: 12},
+      output: inWork('run'),
+      train: inWork('rows.jsonl'),
+      training: {batch_size: 3},
+    })
+    const few = ['bench', '--preset', 'tiny', '--steps', '1', '--warmup', '1', '--device', 'cpu', '--json']
+    const report = jsonOf(await runCommand([...few, '--recipe', recipe]))
+    expect(report).toMatchObject({batch: 3, length: 12, trainable_parameters: 8 * 512})
+    const {code, stderr} = await runCommand([...few, '--recipe', recipe, '--rank', '4'])
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/--rank[^]*--recipe/)
   })
 
   test('with nothing to train says what to type', async () => {
