@@ -62,8 +62,7 @@ export const METHODS = [
       ...(isMamba2 && {rank: RANK_OF_STATE}),
     }),
     reasons: ({isMamba2, width}) => ({
-      method:
-        'what scan and convolution begin with; it cannot be merged, and is kept beside the model',
+      method: 'what scan and convolution begin with; it cannot be merged, and is kept beside the model',
       rank: `of each head's 64 x 128 state, so ${(64 + 128) * RANK_OF_STATE} numbers a head instead of 8,192`,
       scan: isMamba2 ? 'the matrix of each head' : `${whole(2 * width)} channels x 16 states a layer, trained whole`,
       conv: 'the three inputs before the first, which the convolution sees',
