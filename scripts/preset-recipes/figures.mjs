@@ -11,7 +11,12 @@ const GPUS = [2, 4, 6, 8, 10, 12, 16, 24, 32, 40, 48, 80]
 
 export const GIB = 2 ** 30
 
-/** All that is written in the two files, by name of the recipe. */
+/**
+ * All that is written in the two files, by name of the recipe.
+ * @typedef {{base: number, trained: number, none: number, block: number}} Estimated numbers, and bytes of a step
+ * @typedef {{recipe: string, tokens_per_second: number, peak_gib: number, date: string, commit: string}} Measured
+ * @returns {{estimated: Record<string, Estimated>, gpu: string, measured: Map<string, Measured>}}
+ */
 export function readFigures() {
   const {gpu, rows} = read('measured.json')
   return {estimated: read('estimated.json'), gpu, measured: new Map(rows.map((row) => [row.recipe, row]))}

@@ -8,6 +8,8 @@ import {fileURLToPath} from 'node:url'
 
 import {FileError} from '../errors.js'
 import {nearestName} from '../nearest-name.js'
+import {valueAt} from './paths.js'
+import {readYamlFile} from './read-yaml.js'
 import {readRecipeText} from './recipe-text.js'
 
 /** The same distance from the source as from the built package. */
@@ -19,6 +21,8 @@ export interface RecipeSummary {
   readonly name: string
   /** The first comment line. */
   readonly title: string
+  /** What model.base says; empty where the recipe leaves that to one that it extends */
+  readonly model: string
   readonly file: string
 }
 
@@ -28,7 +32,8 @@ export async function listRecipes(directory: string = packagedRecipes): Promise<
   return Promise.all(
     names.map(async (name) => {
       const file = join(directory, name)
-      return {file, name: name.replace(EXTENSION, ''), title: titleOf(await readRecipeText(file))}
+      const text = await readRecipeText(file)
+      return {file, model: modelOf(text, file), name: name.replace(EXTENSION, ''), title: titleOf(text)}
     }),
   )
 }
@@ -44,7 +49,9 @@ export async function findRecipe(nameOrPath: string): Promise<string> {
   const near = nearestName(nameOrPath, names)
   throw new FileError(`There is no recipe named ${JSON.stringify(nameOrPath)}.`, {
     hint:
-      near === undefined ? `one of ${names.join(', ')}, or a path such as ./${nameOrPath}.yaml` : `the name ${near}`,
+      near === undefined
+        ? `mambatune recipe list, for all ${names.length} of them, or a path such as ./${nameOrPath}.yaml`
+        : `the name ${near}`,
   })
 }
 
@@ -63,4 +70,9 @@ async function recipeFiles(directory: string): Promise<string[]> {
 function titleOf(text: string): string {
   const comment = /^\s*#\s*(.*\S)\s*$/m.exec(text)
   return comment?.[1] ?? ''
+}
+
+function modelOf(text: string, file: string): string {
+  const base = valueAt(readYamlFile(text, file).document.value, ['model', 'base'])
+  return typeof base === 'string' ? base : ''
 }
