@@ -28,7 +28,7 @@ const hubs = [
   new HubServer('tiiuae/falcon-mamba-7b'),
 ]
 
-const isSkipped = ({text}: DocumentedCommand): boolean => NOT_RUN.some(([start]) => text.includes(start))
+const isSkipped = ({text}: DocumentedCommand): boolean => NOT_RUN.some(([start]) => text.startsWith(start))
 
 /** The words after the program's name; null for another program. */
 function programWords({words}: DocumentedCommand): readonly string[] | null {
@@ -64,8 +64,9 @@ async function startHubs(): Promise<void> {
   const sources = [goldenPath('original-mamba1'), inWork('models', 'tiny-mamba'), inWork('falcon')]
   for (const [index, hub] of hubs.entries()) {
     await hub.start()
-    for (const name of await readdir(sources[index]))
+    for (const name of await readdir(sources[index])) {
       hub.files.set(name, await readFile(path.join(sources[index], name)))
+    }
   }
 }
 
@@ -83,7 +84,9 @@ beforeAll(async () => {
   const tasks = own.map((command) => {
     const words = programWords(command) ?? []
     const only = isSkipped(command) ? 'parse' : 'run'
-    return {...command, environment: {HF_ENDPOINT: hubOf(words).endpoint}, only, words}
+    // A chat at a terminal is given one line. Nothing else may be given any: oclif takes it for an argument.
+    const input = command.input ?? (words[0] === 'chat' ? 'Hello\n' : null)
+    return {...command, environment: {HF_ENDPOINT: hubOf(words).endpoint}, input, only, words}
   })
   await writeFile(inWork('tasks.json'), JSON.stringify(tasks))
   const program = path.join(repository, 'test', 'docs', 'command-process.mjs')
@@ -136,7 +139,7 @@ async function isScript([verb, name]: readonly string[]): Promise<boolean> {
 }
 
 test('no reason is given for a command that is not there', () => {
-  expect(NOT_RUN.filter(([start]) => !commands.some(({text}) => text.includes(start)))).toEqual([])
+  expect(NOT_RUN.filter(([start]) => !commands.some(({text}) => text.startsWith(start)))).toEqual([])
 })
 
 test('commands in running text exist, with the flags that they show', async () => {
@@ -144,13 +147,15 @@ test('commands in running text exist, with the flags that they show', async () =
     commands: Record<string, {flags: Record<string, unknown>}>
   }
   const mentioned = mentionedCommands()
-  expect(mentioned.length).toBeGreaterThan(30)
+  expect(mentioned.length).toBeGreaterThan(20)
   const wrong = mentioned.filter(({text}) => {
     const words = text.split(/\s+/)
     const id = [words.slice(0, 2).join(':'), words[0]].find((name) => name in manifest.commands)
     const isTopic = Object.keys(manifest.commands).some((name) => name.startsWith(`${words[0]}:`))
     if (id === undefined) return !isTopic || words.length > 1
-    return [...text.matchAll(/\s--([a-z-]+)/g)].some(([, flag]) => !(flag in manifest.commands[id].flags))
+    return [...text.matchAll(/\s--([a-z-]+)/g)].some(
+      ([, flag]) => flag !== 'help' && !(flag in manifest.commands[id].flags),
+    )
   })
   expect(wrong).toEqual([])
 })

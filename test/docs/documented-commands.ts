@@ -20,8 +20,11 @@ export const DOCUMENTS = [
 
 const BLOCK = /^```(?:sh|bash|console|shell)\n(.*?)^```/gms
 
-/** A synopsis: what is in brackets is given too, and names in capitals are these. */
-const SYNOPSIS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+/**
+ * Names of a page that stand for something: those of a synopsis, where what is in brackets is given too, and a run of another kind
+ * than README's.
+ */
+const NAMES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'docs/adapters.md': {
     A: 'runs/mine/adapter',
     ADAPTER: 'runs/mine/adapter',
@@ -32,19 +35,27 @@ const SYNOPSIS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     OUT: 'runs/sum',
     R: '4',
   },
+  'docs/reliability.md': {'runs/mine': 'runs/whole'},
+}
+
+/** What a page takes to be there, besides what README.md leaves behind: a run that its epochs end, not a number of steps. */
+const BEFORE: Readonly<Record<string, string>> = {
+  'docs/reliability.md': 'mambatune train bitfit --out runs/whole --set data.validation=null',
 }
 
 export function documentedCommands(): DocumentedCommand[] {
   return DOCUMENTS.flatMap((document) => {
     const text = readFileSync(document, 'utf8')
-    return [...text.matchAll(BLOCK)].flatMap((block) => {
+    const before = readShellLine(BEFORE[document] ?? '')
+    const blocks = [...text.matchAll(BLOCK)].flatMap((block) => {
       const first = text.slice(0, block.index).split('\n').length + 1
       return block[1].split('\n').flatMap((line, index) => {
         const plain = line.replace(/(^|\s+)#\s.*$/, '').trim()
         const where = `${document}:${first + index}`
-        return readShellLine(filledIn(plain, SYNOPSIS[document])).map((command) => ({...command, text: plain, where}))
+        return readShellLine(filledIn(plain, NAMES[document])).map((command) => ({...command, text: plain, where}))
       })
     })
+    return [...before.map((command) => ({...command, text: BEFORE[document], where: `before ${document}`})), ...blocks]
   })
 }
 
@@ -52,7 +63,9 @@ function filledIn(line: string, names: Readonly<Record<string, string>> | undefi
   if (!names) return line
   return line
     .replaceAll(/[[\]]/g, '')
-    .replaceAll(/(?<=[\s])[A-Z]+(?:\.svg)?(?=[\s=]|$)/g, (name) => names[name] ?? name)
+    .split(/(?=[\s=])|(?<=[\s=])/)
+    .map((word) => names[word] ?? word)
+    .join('')
 }
 
 export interface MentionedCommand {
@@ -65,7 +78,7 @@ export function mentionedCommands(): MentionedCommand[] {
   return DOCUMENTS.flatMap((document) => {
     const lines = readFileSync(document, 'utf8').split('\n')
     return lines.flatMap((line, index) =>
-      [...line.matchAll(/`mambatune ([a-z][^`]*)`/g)].map(([, text]) => ({text, where: `${document}:${index + 1}`})),
+      [...line.matchAll(/`mambatune ([a-z][^`…]*)`/g)].map(([, text]) => ({text, where: `${document}:${index + 1}`})),
     )
   })
 }

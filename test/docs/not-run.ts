@@ -1,10 +1,9 @@
 /**
  * Documented commands that no test of this folder runs, and why. Those of the program are still held to its arguments and flags, and
- * scripts that they name have to be there. A command is meant by its beginning.
+ * scripts that they name have to be there. A line is meant by what it begins with.
  */
 export const NOT_RUN: readonly (readonly [command: string, reason: string])[] = [
-  ['npm ci', 'the clone of every run of .ci/run begins with it'],
-  ['npm run quickstart', 'takes a minute; its three commands are run here and in test/commands, with fewer steps'],
+  ['npm ci && npm run quickstart', '.ci/run begins with the one; the other takes a minute, and runs what is run here'],
   ['npm test', 'runs this test'],
   ['npm run bench', 'a measurement of half a minute'],
   [
