@@ -35,9 +35,10 @@ test('the packaged recipes are listed by name, each with its model and a title o
   expect(new Set(recipes.map(({title}) => title).filter((title) => title.length > 20)).size).toBe(recipes.length)
 })
 
-test('each writes to a directory of its own', async () => {
+test('each writes to a directory of its own, and is listed under its model', async () => {
   const loaded = await Promise.all(recipes.map(({file}) => loadRecipe(file)))
   expect(new Set(loaded.map(({recipe}) => recipe.output_dir)).size).toBe(recipes.length)
+  expect(recipes.map(({model}) => model)).toEqual(loaded.map(({recipe}) => recipe.model.base))
 })
 
 describe.each(recipes)('recipe $name', ({file, name}) => {
