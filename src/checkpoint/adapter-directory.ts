@@ -9,6 +9,7 @@ import path from 'node:path'
 import {type Fault, FileError, NumericError} from '../errors.js'
 import {ADAPTER_FORMAT, type AdapterManifest, checkManifest, readManifestFile} from './adapter-manifest.js'
 import {fromFloat32, isFloatDtype} from './dtypes.js'
+import {firstNotFinite} from './first-not-finite.js'
 import {counted, fileSystemError, quoted, refusal, systemCode} from './file-faults.js'
 import {readJsonFile} from './json-file.js'
 import {writeDirectory, writeFileDurably} from './output-directory.js'
@@ -130,15 +131,10 @@ async function readTensor(entry: TensorEntry, tensors: Map<string, AdapterTensor
 }
 
 function notFinite(where: string, values: Float32Array): readonly Fault[] {
+  const first = firstNotFinite(values)
+  if (first < 0) return []
   let count = 0
-  let first = -1
-  for (let i = 0; i < values.length; i += 1) {
-    if (Number.isFinite(values[i])) continue
-    if (first < 0) first = i
-    count += 1
-  }
-
-  if (count === 0) return []
+  for (let at = first; at >= 0; at = firstNotFinite(values, at + 1)) count += 1
   const message = `${counted(count, 'value')} of ${values.length} not finite, the first at index ${first}: ${values[first]}`
   return [{message, where}]
 }

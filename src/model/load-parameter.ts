@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import {gpuBackend} from '../backend/gpu/current.js'
 import {loadTensor, type TensorSource} from '../backend/gpu/load-tensor.js'
+import {firstNotFinite} from '../checkpoint/first-not-finite.js'
 import {readTensorFloat32, readTensorPieces, type TensorEntry} from '../checkpoint/safetensors.js'
 
 /** Bytes of a file that are read at once. */
@@ -47,7 +48,7 @@ async function* convertedPieces(entry: TensorEntry, bytes: number): AsyncGenerat
 
 async function loadFromHost(entry: TensorEntry): Promise<LoadedParameter> {
   const values = await readTensorFloat32(entry)
-  const bad = values.findIndex((value) => !Number.isFinite(value))
+  const bad = firstNotFinite(values)
   return {
     faults: bad < 0 ? [] : [`value ${bad} is ${values[bad]}`],
     tensor: tf.tensor(values, [...entry.shape]),

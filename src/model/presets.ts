@@ -1,9 +1,12 @@
 /** The shapes of published Mamba models, for plans and benchmarks without a checkpoint. */
 import {type Mamba1Config, type MambaConfig} from './config.js'
+import {type Mamba2Config} from './mamba2-config.js'
 import {type SharedConfig} from './shared-config.js'
 
 type Size = Pick<SharedConfig, 'hidden' | 'layers' | 'vocabulary'> &
-  Partial<Pick<Mamba1Config, 'mixerEpsilon' | 'tied'>>
+  Partial<Pick<Mamba1Config, 'mixerEpsilon' | 'tied'>> &
+  // Those of Mamba-2 say how many groups they have
+  Partial<Pick<Mamba2Config, 'groups'>>
 
 const SIZES = {
   'mamba-130m': {hidden: 768, layers: 24, vocabulary: 50_280},
@@ -11,9 +14,13 @@ const SIZES = {
   'mamba-790m': {hidden: 1536, layers: 48, vocabulary: 50_280},
   'mamba-1.4b': {hidden: 2048, layers: 48, vocabulary: 50_280},
   'mamba-2.8b': {hidden: 2560, layers: 64, vocabulary: 50_280},
-  'mamba2-130m': {hidden: 768, layers: 24, vocabulary: 50_288},
-  'mamba2-1.3b': {hidden: 2048, layers: 48, vocabulary: 50_288},
+  'mamba2-130m': {groups: 1, hidden: 768, layers: 24, vocabulary: 50_288},
+  'mamba2-370m': {groups: 1, hidden: 1024, layers: 48, vocabulary: 50_288},
+  'mamba2-780m': {groups: 1, hidden: 1536, layers: 48, vocabulary: 50_288},
+  'mamba2-1.3b': {groups: 1, hidden: 2048, layers: 48, vocabulary: 50_288},
+  'mamba2-2.7b': {groups: 1, hidden: 2560, layers: 64, vocabulary: 50_288},
   'falcon-mamba-7b': {hidden: 4096, layers: 64, mixerEpsilon: 1e-6, tied: false, vocabulary: 65_024},
+  'mamba-codestral-7b': {groups: 8, hidden: 4096, layers: 64, tied: false, vocabulary: 32_768},
   tiny: {hidden: 256, layers: 8, vocabulary: 2048},
 } as const satisfies Readonly<Record<string, Size>>
 
@@ -22,7 +29,7 @@ export type PresetName = keyof typeof SIZES
 export const PRESETS = Object.keys(SIZES) as readonly PresetName[]
 
 export function presetConfig(name: PresetName): MambaConfig {
-  const {hidden, layers, mixerEpsilon = null, tied = true, vocabulary}: Size = SIZES[name]
+  const {groups, hidden, layers, mixerEpsilon = null, tied = true, vocabulary}: Size = SIZES[name]
   const shared = {
     convBias: true,
     convWidth: 4,
@@ -34,14 +41,14 @@ export function presetConfig(name: PresetName): MambaConfig {
     tied,
     vocabulary,
   }
-  if (!name.startsWith('mamba2-')) {
+  if (groups === undefined) {
     return {...shared, architecture: 'mamba', mixerEpsilon, states: 16, timeStepRank: Math.ceil(hidden / 16)}
   }
   const headSize = 64
   return {
     ...shared,
     architecture: 'mamba2',
-    groups: 1,
+    groups,
     headSize,
     heads: shared.inner / headSize,
     states: 128,

@@ -6,6 +6,7 @@
  * or pickled by PyTorch becomes Hugging Face's layout in safetensors.
  */
 import {fromFloat32, type SafetensorsDtype} from '../checkpoint/dtypes.js'
+import {firstNotFinite} from '../checkpoint/first-not-finite.js'
 import {type ModelFiles} from '../checkpoint/model-directory.js'
 import {writeModel} from '../checkpoint/model-write.js'
 import {readTensorBytes, readTensorFloat32, type TensorEntry} from '../checkpoint/safetensors.js'
@@ -181,7 +182,7 @@ async function mergedBytes(
   const own = base.slice()
   step?.(own, base)
   const values = growths.reduce<Float32Array>((before, tensor) => tensor.grow(before), own)
-  const bad = values.findIndex((value) => !Number.isFinite(value))
+  const bad = firstNotFinite(values)
   if (bad >= 0) throw new FileError(`Merging makes ${entry.name} not finite: value ${bad} is ${values[bad]}.`)
   if (stored !== 'F32' && stored !== 'F16' && stored !== 'BF16') {
     throw new FileError(`${entry.name} is stored as ${stored}, which cannot be merged into.`, {

@@ -19,6 +19,8 @@ export interface RecipeSummary {
   readonly name: string
   /** The first comment line. */
   readonly title: string
+  /** Its model.base */
+  readonly model: string
   readonly file: string
 }
 
@@ -28,7 +30,8 @@ export async function listRecipes(directory: string = packagedRecipes): Promise<
   return Promise.all(
     names.map(async (name) => {
       const file = join(directory, name)
-      return {file, name: name.replace(EXTENSION, ''), title: titleOf(await readRecipeText(file))}
+      const text = await readRecipeText(file)
+      return {file, model: modelOf(text), name: name.replace(EXTENSION, ''), title: titleOf(text)}
     }),
   )
 }
@@ -44,7 +47,9 @@ export async function findRecipe(nameOrPath: string): Promise<string> {
   const near = nearestName(nameOrPath, names)
   throw new FileError(`There is no recipe named ${JSON.stringify(nameOrPath)}.`, {
     hint:
-      near === undefined ? `one of ${names.join(', ')}, or a path such as ./${nameOrPath}.yaml` : `the name ${near}`,
+      near === undefined
+        ? `mambatune recipe list, for all ${names.length} of them, or a path such as ./${nameOrPath}.yaml`
+        : `the name ${near}`,
   })
 }
 
@@ -63,4 +68,10 @@ async function recipeFiles(directory: string): Promise<string[]> {
 function titleOf(text: string): string {
   const comment = /^\s*#\s*(.*\S)\s*$/m.exec(text)
   return comment?.[1] ?? ''
+}
+
+/** Looked up in the lines: reading dozens of files as YAML takes half a second, which the shell's completion has not. */
+function modelOf(text: string): string {
+  const section = /^model:\n((?: .*\n)+)/m.exec(text)?.[1] ?? ''
+  return /^ +base: *(\S+)/m.exec(section)?.[1] ?? ''
 }

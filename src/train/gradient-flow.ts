@@ -5,6 +5,7 @@
  * puts the old ones back.
  */
 import type * as tf from '@tensorflow/tfjs-core'
+import {firstNotFinite} from '../checkpoint/first-not-finite.js'
 import {collate, type Batch} from '../data/batches.js'
 import {type Example} from '../data/rows.js'
 import {RandomStream} from '../data/random.js'
@@ -57,7 +58,7 @@ async function faultsOf(trainee: Trainee, batch: Batch, options: LossOptions): P
 
 function faultOf(gradient: Float32Array | undefined): string | null {
   if (!gradient) return 'the loss does not depend on it'
-  if (gradient.some((value) => !Number.isFinite(value))) return 'its gradient is not finite'
+  if (firstNotFinite(gradient) >= 0) return 'its gradient is not finite'
   return gradient.every((value) => value === 0) ? 'its gradient is zero everywhere' : null
 }
 

@@ -1,4 +1,5 @@
 /** What to say of a step whose loss or gradient is not finite: the first tensor concerned, and the rows of the step. */
+import {firstNotFinite} from '../checkpoint/first-not-finite.js'
 import {type Batch} from '../data/batches.js'
 import {NumericError} from '../errors.js'
 import {lossAndGradients, type LossOptions, type Trainee} from './batch-loss.js'
@@ -33,7 +34,7 @@ export function notFinite({rows, step}: BadStep, what: string, why = ''): Numeri
 }
 
 async function firstValue({adapters}: Trainee): Promise<string | null> {
-  for (const [name, {values}] of await adapters.values()) if (!allFinite(values)) return name
+  for (const [name, {values}] of await adapters.values()) if (firstNotFinite(values) >= 0) return name
   return null
 }
 
@@ -43,15 +44,11 @@ async function firstGradient(trainee: Trainee, {batches, options}: BadStep): Pro
     const {dispose, gradients} = lossAndGradients(trainee, batch, options)
     try {
       for (const [name, gradient] of gradients) {
-        if (!allFinite(await gradient.data<'float32'>())) return name // waits for the device
+        if (firstNotFinite(await gradient.data<'float32'>()) >= 0) return name // waits for the device
       }
     } finally {
       dispose()
     }
   }
   return null
-}
-
-function allFinite(values: Float32Array): boolean {
-  return values.every((value) => Number.isFinite(value))
 }

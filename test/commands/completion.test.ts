@@ -31,7 +31,7 @@ test.each([
   ['mambatune resume --f', ['--fork']],
   ['mambatune generate models/tiny-mamba --device ', ['auto', 'gpu', 'cpu', 'tensorflow']],
   ['mambatune train quick', ['quickstart', 'quickstart.yaml']],
-  ['mambatune recipe show mamba2', ['mamba2-definitions', 'mamba2-definitions.yaml']],
+  ['mambatune recipe show quick', ['quickstart', 'quickstart.yaml']],
   ['mambatune completion z', ['zsh']],
   ['mambatune chat x --adapter text-k', ['text-kjv.yaml']],
 ])('bash offers for "%s"', (line, words) => {

@@ -2,6 +2,7 @@ import {describe, expect, test} from '@jest/globals'
 import {access, readFile} from 'node:fs/promises'
 import {basename, isAbsolute, resolve} from 'node:path'
 
+import {parseHubName} from '../../src/checkpoint/hub/hub-name.js'
 import {FileError} from '../../src/errors.js'
 import {loadRecipe} from '../../src/recipe/load.js'
 import {findRecipe, listRecipes, packagedRecipes} from '../../src/recipe/packaged.js'
@@ -9,8 +10,11 @@ import {findRecipe, listRecipes, packagedRecipes} from '../../src/recipe/package
 const recipes = await listRecipes()
 const root = resolve(packagedRecipes, '..')
 
-test('the packaged recipes are listed by name, each with a title of its own', () => {
-  expect(recipes.map(({name}) => name)).toEqual([
+/** A name on the hub, as the presets have; every other recipe names a model that ships. */
+const isOfHub = (base: string): boolean => !base.startsWith('models/')
+
+test('the packaged recipes are listed by name, each with its model and a title of its own', () => {
+  expect(recipes.filter(({model}) => !isOfHub(model)).map(({name}) => name)).toEqual([
     'additional-scan',
     'bitfit',
     'definitions-lora',
@@ -27,27 +31,31 @@ test('the packaged recipes are listed by name, each with a title of its own', ()
     'text-kjv',
     'vera',
   ])
+  expect(recipes.filter(({model}) => isOfHub(model))).toHaveLength(36)
   expect(new Set(recipes.map(({title}) => title).filter((title) => title.length > 20)).size).toBe(recipes.length)
 })
 
+test('each writes to a directory of its own, and is listed under its model', async () => {
+  const loaded = await Promise.all(recipes.map(({file}) => loadRecipe(file)))
+  expect(new Set(loaded.map(({recipe}) => recipe.output_dir)).size).toBe(recipes.length)
+  expect(recipes.map(({model}) => model)).toEqual(loaded.map(({recipe}) => recipe.model.base))
+})
+
 describe.each(recipes)('recipe $name', ({file, name}) => {
-  test('is valid, and the model and files that it names are in the package', async () => {
+  test('is valid, its files are in the package, and its model too or on the hub', async () => {
     const {recipe} = await loadRecipe(file)
-    const named = [recipe.model.base, recipe.data.train, recipe.data.validation ?? []].flat()
+    const {base} = recipe.model
+    if (isOfHub(base)) expect(parseHubName(base)).toMatchObject({revision: 'main'})
+    const named = [isOfHub(base) ? [] : base, recipe.data.train, recipe.data.validation ?? []].flat()
     await Promise.all(named.map((path) => access(resolve(root, path))))
     expect(named.filter((path) => isAbsolute(path))).toEqual([])
-  })
-
-  test('writes to a directory of its own', async () => {
-    const all = await Promise.all(recipes.map((other) => loadRecipe(other.file)))
-    const {recipe} = await loadRecipe(file)
-    expect(all.filter((other) => other.recipe.output_dir === recipe.output_dir)).toHaveLength(1)
   })
 
   test('opens with its title and its command, and says of every number why', async () => {
     const lines = (await readFile(file, 'utf8')).split('\n')
     expect(lines[0]).toMatch(/^# \w/)
-    expect(lines.slice(0, 8)).toContain(`#   mambatune train recipes/${basename(file)}`)
+    const named = recipes.some(({model, name: other}) => other === name && isOfHub(model))
+    expect(lines.slice(0, 8)).toContain(`#   mambatune train ${named ? name : `recipes/${basename(file)}`}`)
     const numbers = lines.filter((line) => /^\s*(- )?\w+: (\[[\d., ]+\]|[\d.]+(e-?\d+)?)\s*(#|$)/.test(line))
     expect(numbers.length).toBeGreaterThan(12)
     expect(numbers.filter((line) => !/# \S+ \S+/.test(line))).toEqual([])
@@ -65,10 +73,10 @@ describe('findRecipe', () => {
     expect(await findRecipe('mine.yml')).toBe('mine.yml')
   })
 
-  test('offers the nearest name for one that is not there, or all of them', async () => {
+  test('offers the nearest name for one that is not there, or the list', async () => {
     await expect(findRecipe('quikstart')).rejects.toMatchObject({exit: 4, hint: 'the name quickstart'})
     await expect(findRecipe('whatever')).rejects.toMatchObject({
-      hint: expect.stringContaining('definitions-lora, delta-scale'),
+      hint: expect.stringContaining('mambatune recipe list, for all 51 of them'),
     })
     await expect(findRecipe('whatever')).rejects.toBeInstanceOf(FileError)
   })
