@@ -34,9 +34,12 @@ export function figureParagraphs(name, {estimated, gpu, measured}) {
   const estimate = `mambatune plan ${name} --device gpu says ${inGib(none)} GiB with all activations kept, ${inGib(block)} GiB with block checkpointing.`
   const row = measured.get(name)
   const figures = row
-    ? `Measured on one ${gpu} (${row.date}, commit ${row.commit}), activations kept: ${whole(row.tokens_per_second)} tokens/s, ${row.peak_gib.toFixed(2)} GiB at most.`
+    ? `Measured by mambatune bench --preset ${presetOf(name)} --recipe ${name} on one ${gpu} (${row.date}, commit ${row.commit}), activations kept: ${whole(row.tokens_per_second)} tokens/s, ${row.peak_gib.toFixed(2)} GiB at most.`
     : 'Not measured: that memory is an estimate, which tests hold to 10 % of what a GPU takes, and speed is not known.'
   return [`Trains ${whole(trained)} numbers, ${share} % of all.`, estimate, figures]
 }
+
+/** A recipe is named after its model's shape and its method. */
+const presetOf = (name) => name.replace(/-[a-z]+$/, '')
 
 export const whole = (number) => number.toLocaleString('en-US')

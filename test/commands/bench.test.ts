@@ -33,9 +33,9 @@ describe('bench on the processor', () => {
     const few = ['bench', '--preset', 'tiny', '--steps', '1', '--warmup', '1', '--device', 'cpu', '--json']
     const report = jsonOf(await runCommand([...few, '--recipe', recipe]))
     expect(report).toMatchObject({batch: 3, length: 12, trainable_parameters: 8 * 512})
-    const {code, stderr} = await runCommand([...few, '--recipe', recipe, '--rank', '4'])
+    const {code, stdout} = await runCommand([...few, '--recipe', recipe, '--rank', '4'])
     expect(code).toBe(2)
-    expect(stderr).toMatch(/--rank[^]*--recipe/)
+    expect(stdout).toMatch(/--rank[^]*--recipe/)
   })
 
   test('with nothing to train says what to type', async () => {
