@@ -92,12 +92,12 @@ describe('the SSD scan', () => {
       ],
     ],
   ])('equals its meaning in value and every gradient for %j, starts %j', async (sizes, starts) => {
-    const subject = {...ssd(sizes.heads, sizes.groups), backends: ['wasm', 'cpu'] as const}
+    const subject = ssd(sizes.heads, sizes.groups)
     expect(await faultsAgainstMeaning(subject, packed(ssdInputs(sizes), sizes.length, starts))).toEqual({})
   })
 
   test('is the same with one sequence in each row', async () => {
     const inputs = ssdInputs({batch: 2, groups: 1, heads: 2, length: 21, size: 5, states: 5})
-    expect(await faultsOfOneSequence({...ssd(2, 1), backends: ['wasm', 'cpu']}, inputs, 21, 2)).toEqual({})
+    expect(await faultsOfOneSequence(ssd(2, 1), inputs, 21, 2)).toEqual({})
   })
 })

@@ -28,7 +28,7 @@ export interface RowsOptions {
   readonly output?: boolean
 }
 
-type Declaration = (slot: number) => string
+export type Declaration = (slot: number) => string
 
 /** All declarations in order of their bindings. */
 export const inOrder = (declarations: readonly Declaration[]): string =>
@@ -141,7 +141,7 @@ export const array =
   (slot) =>
     `@group(0) @binding(${slot}) var<storage, ${output ? 'read_write' : 'read'}> ${name}: array<${type}>;`
 
-/** delta (B, L, H): `load_delta(i)` */
+/** delta (B, L, H) or positions (B, L): `load_delta(i)` and its like */
 export const single =
   (name: string, format: Format): Declaration =>
   (slot) =>
