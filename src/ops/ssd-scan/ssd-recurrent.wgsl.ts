@@ -44,6 +44,7 @@ export function ssdRecurrentGrid({heads, size}: SsdForm, batch: number): Grid {
 function recurrentCode(form: SsdForm, plan: SsdPlan): string {
   const {h0, size} = form
   const count = form.states
+  const filled = count % (4 * LANES) === 0 // else invocations have numbers behind the last state
   const held = Array.from({length: Math.ceil(count / (4 * LANES))}, (_, index) => index)
   const state = (i: number): string => `${i * 4 * LANES}u + lane * 4u`
   const matrix = (name: string, i: number): string =>
@@ -53,10 +54,10 @@ ${inOrder([
   strided('x', form),
   single('delta', form.delta),
   array('a'),
-  strided('b', form),
-  strided('c', form),
+  strided('b', form, filled),
+  strided('c', form, filled),
   array('d'),
-  ...(h0 ? [states({format: h0, name: 'h0'}, form)] : []),
+  ...(h0 ? [states({format: h0, inBlocks: filled, name: 'h0'}, form)] : []),
   ...positionsOf(form),
   ofChannels('y', form.stored, form, true),
   states({format: 'f32', name: 'last', output: true}, form),
