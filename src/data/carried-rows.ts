@@ -6,6 +6,9 @@
  * example is never read, because nothing is predicted from it. Examples are dealt to streams once, the longest first to the
  * stream with the fewest pieces (Graham 1969); epochs differ in the order within streams, so all have the same number of
  * steps.
+ *
+ * Examples may lie in a file (row-store.ts): all are read once, for lengths and numbers of labels, which are kept; then each
+ * stream holds the one that it is at.
  */
 import {type Batch, shuffled} from './batches.js'
 import {type Example, ignoredLabel} from './dataset.js'
@@ -27,39 +30,91 @@ export interface Piece {
   readonly to: number
 }
 
+/** The same by the number of the example. */
+export interface PiecePlace {
+  readonly index: number
+  readonly from: number
+  readonly to: number
+}
+
 export interface CarriedRows {
   /** Batches of an epoch */
   readonly batches: number
   readonly rows: number
-  /** All pieces of an epoch, in no order */
-  readonly pieces: readonly Piece[]
+  /** All pieces of an epoch, in the order of the examples */
+  readonly pieces: readonly PiecePlace[]
+  /** Supervised tokens of each of them */
+  readonly supervised: readonly number[]
   /** One piece of each stream, or null where a stream has ended. */
   readonly at: (epoch: number, batch: number) => readonly (Piece | null)[]
+  /** The same, not read. */
+  readonly placesAt: (epoch: number, batch: number) => readonly (PiecePlace | null)[]
 }
 
 export function carriedRows(examples: readonly Example[], settings: CarriedSettings): CarriedRows {
-  const pieces = examples.map((example) => piecesOf(example, settings.length))
+  const {byExample, supervised} = countPieces(examples, settings.length)
   const streams = deal(
-    pieces.map(({length}) => length),
+    byExample.map(({length}) => length),
     Math.min(settings.rows, examples.length),
   )
-  let known: {readonly epoch: number; readonly streams: readonly (readonly Piece[])[]} | null = null
-  const inOrder = (epoch: number): readonly (readonly Piece[])[] => {
+  let known: {readonly epoch: number; readonly streams: readonly (readonly PiecePlace[])[]} | null = null
+  const inOrder = (epoch: number): readonly (readonly PiecePlace[])[] => {
     if (known?.epoch !== epoch) {
       known = {
         epoch,
-        streams: streams.map((stream, row) => ordered(stream, row, epoch, settings).flatMap((index) => pieces[index])),
+        streams: streams.map((stream, row) =>
+          ordered(stream, row, epoch, settings).flatMap((index) => byExample[index]),
+        ),
       }
     }
 
     return known.streams
   }
 
+  const placesAt: CarriedRows['placesAt'] = (epoch, batch) => inOrder(epoch).map((stream) => stream[batch] ?? null)
+  const held = new HeldExamples(examples)
   return {
-    at: (epoch, batch) => inOrder(epoch).map((stream) => stream[batch] ?? null),
+    at: (epoch, batch) => placesAt(epoch, batch).map((place, row) => place && held.read(place, row)),
     batches: Math.max(0, ...inOrder(0).map(({length}) => length)),
-    pieces: pieces.flat(),
+    pieces: byExample.flat(),
+    placesAt,
     rows: streams.length,
+    supervised,
+  }
+}
+
+interface Counted {
+  readonly byExample: readonly (readonly PiecePlace[])[]
+  /** Of each piece */
+  readonly supervised: readonly number[]
+}
+
+/** Reads every example once, one after another. */
+function countPieces(examples: readonly Example[], length: number): Counted {
+  const supervised: number[] = []
+  const byExample: PiecePlace[][] = []
+  for (let index = 0; index < examples.length; index++) {
+    const example = examples[index]
+    const places = placesIn(index, example.ids.length, length)
+    byExample.push(places)
+    for (const {from, to} of places) supervised.push(supervisedIn({example, from, to}))
+  }
+
+  return {byExample, supervised}
+}
+
+/** The example that each stream is at. */
+class HeldExamples {
+  private readonly held: {readonly index: number; readonly example: Example}[] = []
+
+  constructor(private readonly examples: readonly Example[]) {}
+
+  read({from, index, to}: PiecePlace, row: number): Piece {
+    if (this.held.at(row)?.index !== index) {
+      this.held[row] = {example: this.examples[index], index}
+    }
+
+    return {example: this.held[row].example, from, to}
   }
 }
 
@@ -84,16 +139,16 @@ export function collateCarried(pieces: readonly (Piece | null)[]): Batch {
   }
 }
 
-export const supervisedIn = ({example, from, to}: Piece): number =>
+const supervisedIn = ({example, from, to}: Piece): number =>
   example.labels.subarray(from + 1, to + 1).reduce((sum, label) => sum + (label === ignoredLabel ? 0 : 1), 0)
 
-function piecesOf(example: Example, length: number): Piece[] {
-  const end = example.ids.length - 1
+function placesIn(index: number, tokens: number, length: number): PiecePlace[] {
+  const end = tokens - 1
   const count = Math.max(1, Math.ceil(end / length))
-  return Array.from({length: count}, (_, index) => ({
-    example,
-    from: index * length,
-    to: Math.min((index + 1) * length, end),
+  return Array.from({length: count}, (_, piece) => ({
+    from: piece * length,
+    index,
+    to: Math.min((piece + 1) * length, end),
   }))
 }
 

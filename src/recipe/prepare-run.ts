@@ -21,7 +21,6 @@ import {explainTraining} from '../train/memory-explained.js'
 import {type RunShape} from '../train/memory-fit.js'
 import {startAdapters} from '../train/start-adapters.js'
 import {type StepRows, stepRows} from '../train/step-rows.js'
-import {checkPacking} from './check-packing.js'
 import {checkPhases} from './check-phases.js'
 import {checkVocabulary} from './check-vocabulary.js'
 import {placeInRecipe} from './model-place.js'
@@ -69,7 +68,6 @@ export async function prepare(
   let model: LanguageModel | undefined
   let adapters: AdapterSet | undefined
   try {
-    checkPacking(recipe, configOf(files), device)
     for (const note of await memoryNotes(memory, recipe)) report({event: 'note', text: note})
     report({event: 'stage', text: `Loading ${recipe.model.base}`})
     const base = {

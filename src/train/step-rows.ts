@@ -3,7 +3,7 @@
  * each step. Only the step's number counts, so a run can continue anywhere.
  */
 import {collate} from '../data/batches.js'
-import {carriedRows, collateCarried, type Piece, supervisedIn} from '../data/carried-rows.js'
+import {type CarriedRows, carriedRows, collateCarried} from '../data/carried-rows.js'
 import {collatePacked} from '../data/packed-batch.js'
 import {packExamples} from '../data/packing.js'
 import {type Example} from '../data/rows.js'
@@ -65,28 +65,32 @@ export function stepRows(examples: readonly Example[], settings: StepRowsSetting
   }
 }
 
+/** Faults that are listed, at most */
+const MOST_FAULTS = 20
+
 function carriedSteps(examples: readonly Example[], length: number, settings: StepRowsSettings): StepRows {
   const {batchSize, gradientAccumulation, seed, shuffle} = settings
-  const {at, batches, pieces, rows} = carriedRows(examples, {length, rows: batchSize, seed, shuffle})
-  refuseUnsupervised(pieces, length)
+  const carried = carriedRows(examples, {length, rows: batchSize, seed, shuffle})
+  const {at, batches, pieces, placesAt, rows, supervised} = carried
+  refuseUnsupervised(examples, carried, length)
   const {steps, stepsPerEpoch} = planSteps(batches * batchSize, settings)
-  const piecesOf = (step: number): (readonly (Piece | null)[])[] => {
+  const inStep = <Of>(take: (epoch: number, batch: number) => Of, step: number): Of[] => {
     const first = (step % stepsPerEpoch) * gradientAccumulation
     const count = Math.min(gradientAccumulation, batches - first)
-    return Array.from({length: count}, (_, index) => at(Math.floor(step / stepsPerEpoch), first + index))
+    return Array.from({length: count}, (_, index) => take(Math.floor(step / stepsPerEpoch), first + index))
   }
   const tokensOf = (step: number): number =>
-    sum(piecesOf(step).flatMap((batch) => batch.map((piece) => (piece ? piece.to - piece.from : 0))))
+    sum(inStep(placesAt, step).flatMap((batch) => batch.map((place) => (place ? place.to - place.from : 0))))
   const {maxTokens = null} = settings
   return {
     carried: rows,
     count: pieces.length,
     lengths: pieces.map(({from, to}) => to - from),
-    mostSupervised: (count) => sum(largest(pieces.map(supervisedIn), count)),
+    mostSupervised: (count) => sum(largest(supervised, count)),
     notes: [carriedNote(examples.length, pieces.length, rows, length)],
     plan: {steps: maxTokens === null ? steps : stepsWithin(maxTokens, steps, tokensOf), stepsPerEpoch},
     work(step) {
-      const chosen = piecesOf(step)
+      const chosen = inStep(at, step)
       const read = chosen.flat().flatMap((piece) => (piece ? [piece.example] : []))
       return workOf(step, chosen.map(collateCarried), read)
     },
@@ -94,16 +98,14 @@ function carriedSteps(examples: readonly Example[], length: number, settings: St
 }
 
 /** A step without a supervised token would have no mean loss. */
-function refuseUnsupervised(pieces: readonly Piece[], length: number): void {
-  const faults = pieces
-    .filter((piece) => supervisedIn(piece) === 0)
-    .map(({example, from, to}) => ({
-      message: `tokens ${from + 1} to ${to} have nothing to learn from; with data.carry_state every ${length} tokens need some`,
-      where: example.where,
-    }))
-  if (faults.length === 0) return
+function refuseUnsupervised(examples: readonly Example[], {pieces, supervised}: CarriedRows, length: number): void {
+  const empty = pieces.filter((_, piece) => supervised[piece] === 0)
+  if (empty.length === 0) return
   throw new DataError(`The data cannot be carried in pieces of ${length} tokens.`, {
-    faults: faults.slice(0, 20),
+    faults: empty.slice(0, MOST_FAULTS).map(({from, index, to}) => ({
+      message: `tokens ${from + 1} to ${to} have nothing to learn from; with data.carry_state every ${length} tokens need some`,
+      where: examples[index].where,
+    })),
     hint: 'Set data.loss_on to all, raise data.max_length, or leave data.carry_state out.',
   })
 }

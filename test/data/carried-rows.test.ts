@@ -1,5 +1,6 @@
 import {describe, expect, test} from '@jest/globals'
 import {carriedRows, type CarriedSettings, collateCarried, type Piece} from '../../src/data/carried-rows.js'
+import {type Example} from '../../src/data/dataset.js'
 import {unevenRows} from '../support/uneven-rows.js'
 
 const SETTINGS: CarriedSettings = {length: 8, rows: 3, seed: 1, shuffle: true}
@@ -13,6 +14,15 @@ function streamsOf({at, batches, rows}: ReturnType<typeof carriedRows>, epoch = 
   const all = Array.from({length: batches}, (_, index) => at(epoch, index).map(placeOf))
   return Array.from({length: rows}, (_, row) => all.map((batch) => batch[row]))
 }
+
+/** The examples as they lie in a file: what is read is noted. */
+const readNoting = (read: number[]): readonly Example[] =>
+  new Proxy(EXAMPLES, {
+    get(target, name) {
+      if (typeof name === 'string' && /^\d+$/.test(name)) read.push(Number(name))
+      return Reflect.get(target, name) as unknown
+    },
+  })
 
 describe('examples in pieces', () => {
   const carried = carriedRows(EXAMPLES, SETTINGS)
@@ -29,7 +39,7 @@ describe('examples in pieces', () => {
         '5:24-32',
         '5:32-40',
       ])
-      expect(read.toSorted()).toEqual(carried.pieces.map(placeOf).toSorted())
+      expect(read.toSorted()).toEqual(carried.pieces.map(({from, index, to}) => `${index}:${from}-${to}`).toSorted())
     }
   })
 
@@ -42,6 +52,21 @@ describe('examples in pieces', () => {
   test('keep the order of the file where nothing is shuffled', () => {
     const one = carriedRows(EXAMPLES.slice(1, 4), {...SETTINGS, rows: 1, shuffle: false})
     expect(streamsOf(one)).toEqual([['1:0-8', '2:0-1', '3:0-8', '3:8-16']])
+  })
+
+  test('are read once for their lengths, then each where a stream comes to it, and no other', () => {
+    const read: number[] = []
+    const rows = carriedRows(readNoting(read), {...SETTINGS, rows: 2})
+    expect(read).toEqual([...EXAMPLES.keys()])
+    read.length = 0
+    for (let batch = 0; batch < rows.batches; batch++) rows.placesAt(0, batch)
+    expect(read).toEqual([])
+    for (let batch = 0; batch < rows.batches; batch++) {
+      const places = rows.placesAt(0, batch)
+      const pieces = rows.at(0, batch)
+      expect(pieces.map(placeOf)).toEqual(places.map((place) => place && `${place.index}:${place.from}-${place.to}`))
+    }
+    expect(read.toSorted()).toEqual([...EXAMPLES.keys()])
   })
 
   test('take no more rows than there are examples', () => {

@@ -6,6 +6,7 @@ import path from 'node:path'
 
 import fc from 'fast-check'
 
+import {carriedRows, collateCarried} from '../../src/data/carried-rows.js'
 import {type DataSettings, type Dataset} from '../../src/data/dataset.js'
 import {type ReadingOptions, readDataset} from '../../src/data/rows.js'
 import {decodeExample, encodeExample} from '../../src/data/stored-example.js'
@@ -49,6 +50,15 @@ describe('the store', () => {
     expect(examples.slice(3, 5)).toEqual(kept.examples.slice(3, 5))
     expect(examples[500]).toBeUndefined()
     expect(stored).toMatchObject({format: kept.format, notes: kept.notes, truncated: kept.truncated})
+  })
+
+  test('has the pieces of rows that memory would have', async () => {
+    const [stored, kept] = [await read(), await readDataset([file], tokenizer, settings)]
+    const piecesOf = ({examples}: Dataset): unknown[] => {
+      const {at, batches} = carriedRows(examples, {length: 3, rows: 4, seed: 1, shuffle: true})
+      return Array.from({length: batches}, (_, batch) => collateCarried(at(1, batch)))
+    }
+    expect(piecesOf(stored)).toEqual(piecesOf(kept))
   })
 
   test('is not made where memory is enough', async () => {

@@ -1,12 +1,17 @@
 /** Rows of several sequences: every operation that carries something from step to step, against its meaning. */
 import {describe, expect, test} from '@jest/globals'
 import {bitFaultsOf, type Faults, faultsOf} from '../support/compare.js'
-import {evaluate} from '../support/evaluate.js'
+import {evaluate, valuesOf} from '../support/evaluate.js'
+import {useBackend} from '../support/every-backend.js'
+import {describeGpu} from '../support/gpu.js'
 import {type Named} from '../support/values.js'
 import {ssd, ssdInputs} from './mamba2-subjects.js'
 import {every, positionsOf} from './packed-rows.js'
 import {faultsAgainstMeaning, onEachBackend, type Subject, wantedOf} from './subject.js'
 import {conv, convInputs, scan, scanInputs} from './subjects.js'
+
+/** Sizes of the tiny Mamba-2 of other tests: software drivers take long for each shader, and keep it. */
+const GOLDEN = {groups: 2, heads: 4, size: 16, states: 16}
 
 const packed = (inputs: Named, length: number, starts: readonly (readonly number[])[]): Named => ({
   ...inputs,
@@ -99,5 +104,24 @@ describe('the SSD scan', () => {
   test('is the same with one sequence in each row', async () => {
     const inputs = ssdInputs({batch: 2, groups: 1, heads: 2, length: 21, size: 5, states: 5})
     expect(await faultsOfOneSequence({...ssd(2, 1), backends: ['wasm', 'cpu']}, inputs, 21, 2)).toEqual({})
+  })
+})
+
+// Chunks of 64 steps, where sums over steps are made of eights. Without a first state: test/train/packing.test.ts.
+describeGpu('the SSD scan on the GPU', () => {
+  test('equals its meaning in value and every gradient, with borders anywhere in chunks', async () => {
+    const starts = [[63, 64, 65, 128], [3, 4, 40, 71, 79, 80, 86, 103], every(140), []]
+    const subject = {...ssd(GOLDEN.heads, GOLDEN.groups), backends: ['gpu'] as const}
+    const inputs = ssdInputs({...GOLDEN, batch: starts.length, length: 140})
+    expect(await faultsAgainstMeaning(subject, packed(inputs, 140, starts))).toEqual({})
+  })
+
+  test('decodes packed rows without chunks', async () => {
+    const inputs = packed(ssdInputs({...GOLDEN, batch: 2, length: 4}), 4, [[], [1, 3]])
+    const {call, meaning} = ssd(GOLDEN.heads, GOLDEN.groups)
+    await useBackend('cpu')
+    const expected = await valuesOf(meaning, inputs)
+    await useBackend('gpu')
+    expect(faultsOf(await valuesOf(call, inputs), expected)).toEqual({})
   })
 })

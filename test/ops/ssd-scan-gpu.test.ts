@@ -117,6 +117,7 @@ describeGpu('the SSD scan on the GPU', () => {
     for (const sizes of [
       {...SMALL, length},
       {batch: 1, groups: 1, h0: false, heads: 3, length, size: 5, states: 70},
+      {batch: 2, groups: 2, heads: 4, length, size: 16, states: 16},
     ]) {
       const inputs = ssdInputs(sizes)
       await useBackend('cpu')

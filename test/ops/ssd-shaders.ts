@@ -29,7 +29,8 @@ const FORMS: readonly SsdGradientForm[] = SIZES.flatMap((sizes) =>
       {high: 0.1, low: 0.001},
     ],
     matrices: formatsOf(sizes.states),
-  }).map(({dLast, eights, format, h0, limits, matrices}) => ({
+    packed: [true, undefined],
+  }).map(({dLast, eights, format, h0, limits, matrices, packed}) => ({
     ...sizes,
     ...limits,
     b: matrices,
@@ -41,6 +42,7 @@ const FORMS: readonly SsdGradientForm[] = SIZES.flatMap((sizes) =>
     h0,
     stored: format,
     x: format,
+    ...(packed && {packed}),
   })),
 )
 

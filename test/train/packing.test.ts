@@ -43,10 +43,7 @@ function leaking(batch: Batch): Batch {
 
 /** The kernels are the same on `cpu` as on `wasm`, where they run without copies. */
 const CASES = BACKENDS_WITH_MODELS.filter(
-  ([backend, name]) =>
-    backend !== 'cpu' &&
-    ['mamba1', 'falcon-mamba', 'mamba2'].includes(name) &&
-    !(backend === 'gpu' && name === 'mamba2'),
+  ([backend, name]) => backend !== 'cpu' && ['mamba1', 'falcon-mamba', 'mamba2'].includes(name),
 )
 
 describe.each(CASES)('packing on %s, %s', (backend, name) => {

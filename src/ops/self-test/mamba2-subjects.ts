@@ -5,7 +5,7 @@ import {splitColumns} from '../rows.js'
 import {ssdScan, type SsdInputs, type SsdSettings} from '../ssd-scan/ssd-scan.js'
 import {operation} from './operation-subject.js'
 import {type Subject} from './subject.js'
-import {changed, type Named, normals} from './values.js'
+import {changed, type Named, normals, positionsOf} from './values.js'
 
 interface SsdCase {
   readonly batch: number // B
@@ -15,13 +15,15 @@ interface SsdCase {
   readonly groups: number // G
   readonly states: number // N
   readonly limit?: SsdSettings['limit']
+  /** Steps at which sequences begin besides the first, in every row */
+  readonly starts?: readonly number[]
   readonly costly?: boolean
 }
 
 const EPSILON = 1e-5
 
-const sizesOf = ({batch, groups, heads, length, size, states}: SsdCase): string =>
-  `B ${batch}, L ${length}, H ${heads}, P ${size}, G ${groups}, N ${states}`
+const sizesOf = ({batch, groups, heads, length, size, starts, states}: SsdCase): string =>
+  `B ${batch}, L ${length}, H ${heads}, P ${size}, G ${groups}, N ${states}${starts ? ', packed' : ''}`
 
 /** Of the magnitudes of a trained model: steps around 0.1 and decay rates −1 … −16. */
 function ssdInputs(of: SsdCase): Named {
@@ -35,6 +37,7 @@ function ssdInputs(of: SsdCase): Named {
     delta: normal([batch, length, heads], -2),
     h0: normal([batch, heads, size, states]),
     x: normal([batch, length, heads * size]),
+    ...(of.starts && {positions: positionsOf(batch, length, of.starts)}),
   }
 }
 
@@ -64,9 +67,10 @@ function ssdOfSlices(of: SsdCase): Subject {
     },
     costly: of.costly ?? false,
     inputs() {
-      const {a, d, delta} = ssdInputs(of)
+      const {a, d, delta, ...rest} = ssdInputs(of)
       const columns = widths.reduce((sum, width) => sum + width, 0)
-      return {a, d, delta, xbc: normals('SSD slices')([batch, length, columns])}
+      const packing = 'positions' in rest && {positions: rest.positions}
+      return {a, d, delta, xbc: normals('SSD slices')([batch, length, columns]), ...packing}
     },
     kernel: 'SSD scan',
     sizes: `${sizesOf(of)}, slices`,
@@ -93,10 +97,17 @@ function gatedNorm(rows: number, columns: number): Subject {
   })
 }
 
+/** Borders at the ends of chunks and of eights, next to each other, and a chunk without any */
+const STARTS = [1, 2, 17, 40, 63, 64, 72, 192]
+
 export const mamba2Subjects: readonly Subject[] = [
   ssd({batch: 2, groups: 2, heads: 4, length: 70, size: 8, states: 12}),
   ssd({batch: 1, costly: true, groups: 2, heads: 4, length: 70, limit: [0.05, 0.2], size: 32, states: 64}),
   ssdOfSlices({batch: 2, costly: true, groups: 1, heads: 24, length: 200, size: 64, states: 128}),
+  ssd({batch: 2, groups: 2, heads: 4, length: 70, size: 8, starts: [3, 4, 30, 63, 64, 69], states: 12}),
+  ssd({batch: 1, costly: true, groups: 2, heads: 4, length: 150, size: 32, starts: [20, 31, 32, 140], states: 64}),
+  ssd({batch: 1, costly: true, groups: 1, heads: 8, length: 200, size: 64, starts: STARTS, states: 128}),
+  ssdOfSlices({batch: 2, costly: true, groups: 1, heads: 24, length: 200, size: 64, starts: STARTS, states: 128}),
   gatedNorm(131, 256),
   gatedNorm(5, 13),
 ]

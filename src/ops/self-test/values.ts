@@ -42,6 +42,14 @@ export function whole(shape: readonly number[], next: (index: number) => number)
   return {data: Int32Array.from({length: sizeOf(shape)}, (_, index) => next(index)), shape}
 }
 
+/** positions (B, L) of rows that hold several sequences, which begin at step 0 and at `starts`. */
+export function positionsOf(batch: number, length: number, starts: readonly number[]): Values {
+  return whole([batch, length], (index) => {
+    const t = index % length
+    return t - Math.max(0, ...starts.filter((start) => start <= t))
+  })
+}
+
 /** The nearest values that f16 holds; the same values where a tensor of this shape is not stored in f16. */
 export function roundedToF16(values: Values): Values {
   const {data, shape} = values

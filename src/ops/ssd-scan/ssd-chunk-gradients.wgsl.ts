@@ -10,22 +10,25 @@
  *
  * The last sum is made of the rows and columns of that matrix above its diagonal: Σ_{u ≥ t} (column u − row u). So α takes no
  * product of three sizes, and the diagonal, the largest part where decay is strong, never enters a difference. Division as
- * in ssd-outputs.wgsl.ts. dA and dD are asked for apart: `parameters` makes Σ Δ_t α_t and Σ x_t · dy_t of each chunk.
+ * in ssd-outputs.wgsl.ts. Where chunks hold several sequences (ssd-sequences.wgsl.ts), e, s and S are theirs, sums over steps
+ * end where the sequence of t does, and what has G, only the last sequence has. dA and dD are asked for apart: `parameters` makes Σ Δ_t α_t and Σ x_t · dy_t of each chunk.
  */
 import {type DeviceFacts, type Shader} from '../../backend/gpu/shader.js'
 import {type Area, BARRIER, product, type Steps, whole} from './blocks.js'
 import {declareTotals, sumOverChunk} from './chunk-sums.wgsl.js'
+import {betweenChunks, empty, rowLine} from './ssd-between-chunks.wgsl.js'
 import {planSsd, type SsdForm, type SsdPlan, termsOf} from './ssd-plan.js'
-import {channelPlace, chunkOrigin, declareSteps, loadSteps} from './ssd-outputs.wgsl.js'
+import {chunkOrigin, declareSteps, loadSteps} from './ssd-outputs.wgsl.js'
 import {type SsdGradientForm} from './ssd-state-gradients.wgsl.js'
-import {channelRows, eachRead, from, matrixRows, stateRows, writeSlots} from './ssd-rows.wgsl.js'
+import {channelRows, stateRows} from './ssd-rows.wgsl.js'
+import {boundsOf, firstStates, forOneSequence, leaving, stepType} from './ssd-sequences.wgsl.js'
 import {array, constants, entry, inOrder, keyOf, ofChannels, rows, single, states, strided} from './ssd-tensors.wgsl.js'
 import {stepSize} from './step-size.wgsl.js'
 
 export type SsdWanted = 'inputs' | 'parameters'
 
 /**
- * x, b, c, dy, states, G, steps, through, then for `inputs` delta, a, d → dX (B, L, E) beside x, dDelta (B, L, H), M (B, chunks,
+ * x, b, c, dy, states, G, steps, through, h0 as in ssd-outputs.wgsl.ts, then for `inputs` delta, a, d → dX (B, L, E) beside x, dDelta (B, L, H), M (B, chunks,
  * groups of heads, Q, Q); for `parameters` → dA (B, chunks, H), dD (B, chunks, H)
  */
 export function ssdChunkGradientsShader(form: SsdGradientForm, wanted: SsdWanted, facts: DeviceFacts): Shader {
@@ -52,14 +55,14 @@ function chunkGradientsCode(form: SsdGradientForm, wanted: SsdWanted, plan: SsdP
     right: {along: true, ...channelRows('dy', form)},
     terms: termsOf(form.size),
   })
-  const between = betweenChunks(form, wanted, plan, square, tall)
+  const between = betweenChunks(form, inputs, plan, square, tall)
   // With one block of channels its first numbers can be asked for before the loop that there would be over blocks.
   const inOne = block.rows >= form.size
   return `${blocks.enables}
 ${constants(plan)}
 ${bindings(form, wanted, plan)}
 ${blocks.declare([square, tall], square)}
-${declareSteps(plan)}
+${declareSteps(form, plan)}
 var<workgroup> row_terms: array<f32, ${chunk * Math.max(rowLine(tall), rowLine(square))}>;
 var<workgroup> gains: array<f32, ${chunk}>;
 var<workgroup> passes: array<f32, ${chunk}>;
@@ -68,7 +71,7 @@ ${inputs ? stepSize(form) : ''}
 // exp(s_t − s_r) for r ≤ t, else 0, for four t
 fn decay(r: u32, t: u32) -> vec4<f32> {
   let sum = vec4<f32>(later[t], later[t + 1u], later[t + 2u], later[t + 3u]);
-  return select(vec4<f32>(), exp(min(sum - sums[r], vec4<f32>())), vec4<u32>(t, t + 1u, t + 2u, t + 3u) >= vec4<u32>(r));
+  return select(vec4<f32>(), exp(min(sum - sums[r], vec4<f32>())), ${forOneSequence(form, 'vec4<u32>(t, t + 1u, t + 2u, t + 3u) >= vec4<u32>(r)', 'r', 't')});
 }
 fn beyond(r: u32, t: u32, value: vec4<f32>) -> vec4<f32> {
   return select(vec4<f32>(), value, vec4<u32>(t, t + 1u, t + 2u, t + 3u) > vec4<u32>(r));
@@ -99,15 +102,6 @@ ${entry(plan)}
 }`
 }
 
-/** Numbers in a line of \`row_terms\`: one for each four columns, and one against bank conflicts */
-const rowLine = ({columns}: Area): number => columns / 4 + 1
-
-const empty = (name: string, area: Area, {blocks}: SsdPlan): string =>
-  blocks
-    .slots(area)
-    .map((slot) => `var ${name}_${slot} = vec4<f32>();`)
-    .join(' ')
-
 function bindings(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan): string {
   const read = [
     strided('x', form),
@@ -116,8 +110,9 @@ function bindings(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan): stri
     ofChannels('dy', form.dy, form),
     states({format: plan.kept, name: 'states'}, form),
     states({format: plan.kept, name: 'd_states'}, form),
-    array('steps', 'vec2<f32>'),
+    array('steps', stepType(form)),
     array('through'),
+    ...firstStates(form),
   ]
   if (wanted === 'parameters') return inOrder([...read, array('d_a', 'f32', true), array('d_d', 'f32', true)])
   return inOrder([
@@ -179,74 +174,13 @@ function sumColumns(plan: SsdPlan, square: Area): string {
 const eachBlock = ({load, rest}: Steps, {size}: SsdForm, {block}: SsdPlan): string =>
   `for (var first_p = 0u; first_p < ${size}u; first_p += ${block.rows}u) { ${load} ${rest('')} }`
 
-/** What comes from the state before the chunk, what goes to the one behind it, and dX. */
-function betweenChunks(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan, square: Area, tall: Area): Steps {
-  const {blocks, chunk} = plan
-  const inner = product(blocks, 'inner', tall, {
-    left: {along: true, ...stateRows('b', form)},
-    right: {along: true, ...matrixRows('d_states', form, plan)},
-    terms: termsOf(form.states),
-  })
-  const outer = product(blocks, 'outer', tall, {
-    left: {along: true, ...stateRows('c', form)},
-    right: {along: true, ...matrixRows('states', form, plan)},
-    terms: termsOf(form.states),
-  })
-  const own = product(blocks, 'own', tall, {
-    left: 'kept',
-    right: {along: false, ...from('first_p', channelRows('dy', form))},
-    terms: chunk,
-  })
-  const inputs = wanted === 'inputs'
-  return {
-    load: inner.load,
-    rest: () => `${inner.rest(outer.load)}
-      ${rowDots('x', 'inner', (sum) => `inner_pass += exp(end - sums[thread]) * ${sum};`, form, plan, tall)}
-      ${outer.rest(inputs ? own.load : '')}
-      ${rowDots('dy', 'outer', (sum) => `gain += exp(later[thread]) * ${sum};`, form, plan, tall)}
-      ${inputs ? inputGradient(own, form, plan, square, tall) : ''}`,
-  }
-}
-
-/** Hands on the products of each row of a result with the same row of x or dy, summed. */
-function rowDots(
-  name: 'x' | 'dy',
-  result: string,
-  use: (sum: string) => string,
-  form: SsdGradientForm,
-  plan: SsdPlan,
-  tall: Area,
-): string {
-  const {chunk} = plan
-  const dot = (slot: number, value: string, column: string): string =>
-    `row_terms[row * ${rowLine(tall)}u + ${column} / 4u] = dot(${result}_${slot}, ${value});`
-  return `${eachRead(plan, tall, from('first_p', channelRows(name, form)), dot)}
-      ${BARRIER}
-      if (thread < ${chunk}u) { ${use('sum_of_row(thread)')} }`
-}
-
-/** dX = Δ q + D dy, and x · q */
-function inputGradient(own: Steps, form: SsdGradientForm, plan: SsdPlan, square: Area, tall: Area): string {
-  const {blocks} = plan
-  const add = (
-    slot: number,
-    value: string,
-  ): string => `inner_${slot} = exp(end - sums[row]) * inner_${slot} + own_${slot};
-      own_${slot} = sizes[row] * inner_${slot} + d[head] * ${value};`
-  return `${empty('weighted', square, plan)}
-      ${blocks.each(square, (slot) => `weighted_${slot} = score_${slot} * decay(row, column);`)}
-      ${blocks.keep('weighted', square)}
-      ${own.rest('')}
-      ${eachRead(plan, tall, from('first_p', channelRows('dy', form)), add)}
-      ${writeSlots(plan, tall, form, {format: form.stored, name: 'd_x', place: channelPlace(form)}, 'own')}
-      ${rowDots('x', 'inner', (sum) => `direct += ${sum};`, form, plan, tall)}`
-}
-
 /** α of every step, and what follows from it. */
-function finishSteps({heads}: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan): string {
+function finishSteps(form: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan): string {
   const {across, chunk, down} = plan
+  const {heads} = form
   const place = `(sequence * chunk_count() + chunk) * ${heads}u + head`
-  const alpha = `for (var i = 0u; i < ${across * down}u; i++) { alpha += through[(${place}) * ${across * down}u + i]; }`
+  const passed = `through[(${place}) * ${across * down}u + i]`
+  const alpha = `for (var i = 0u; i < ${across * down}u; i++) { alpha += ${leaving(form, 'ends[thread]', plan, passed)}; }`
   const shared = `${BARRIER}
     if (thread < ${chunk}u) {
       gains[thread] = gain;
@@ -260,6 +194,7 @@ function finishSteps({heads}: SsdGradientForm, wanted: SsdWanted, plan: SsdPlan)
         {of: 'passes', over: '<', to: 'alpha'},
       ],
       plan,
+      boundsOf(form),
     )}`
   if (wanted === 'inputs') {
     return `${shared}

@@ -4,14 +4,16 @@
  *   dB_r = Σ_heads exp(s_Q − s_r) Δ_r Gᵀ x_r + Σ_t M_rt C_t
  *   dC_t = Σ_heads exp(s_t) Sᵀ dy_t + Σ_r M_rt B_r
  *
- * The sum over heads is one over the terms of a product: of E / G channels, and Q more for M. A workgroup takes a chunk and a
+ * Where chunks hold several sequences (ssd-sequences.wgsl.ts), s is theirs, the first sum of dB has the last one's steps, and S
+ * is h0 for those that begin there. The sum over heads is one over the terms of a product: of E / G channels, and Q more for M. A workgroup takes a chunk and a
  * block of states: 32 × 512 steps make 512 workgroups for each of dB and dC, 4 × 2048 steps 256.
  */
 import {type DeviceFacts, type Grid, type Shader} from '../../backend/gpu/shader.js'
-import {type Area, whole} from './blocks.js'
+import {type Area, type Steps, whole} from './blocks.js'
 import {planSsd, type SsdPlan} from './ssd-plan.js'
 import {type SsdGradientForm} from './ssd-state-gradients.wgsl.js'
-import {channelRows, from, matrixRows, stateRows, writeSlots} from './ssd-rows.wgsl.js'
+import {channelRows, firstRows, from, matrixRows, type Rows, stateRows, writeSlots} from './ssd-rows.wgsl.js'
+import {beginsAnew, decayToEnd, firstStates, leaving, ofBefore, ofFirst, stepType} from './ssd-sequences.wgsl.js'
 import {array, constants, entry, inOrder, keyOf, ofChannels, rows, states, stepAt, strided} from './ssd-tensors.wgsl.js'
 
 export interface SsdMatrixForm extends SsdGradientForm {
@@ -19,8 +21,9 @@ export interface SsdMatrixForm extends SsdGradientForm {
   readonly output: 'f16' | 'f32'
 }
 
-/** of b: x, c, G, steps, M → dB (B, L, G·N) beside B; of c: dy, b, states, steps, M → dC (B, L, G·N) beside C */
-export function ssdMatrixGradientShader(form: SsdMatrixForm, facts: DeviceFacts): Shader {
+/** of b: x, c, G, steps, M → dB (B, L, G·N) beside B; of c: dy, b, states, steps, M, h0 as in ssd-outputs.wgsl.ts → dC (B, L, G·N) beside C */
+export function ssdMatrixGradientShader(ofBoth: SsdMatrixForm, facts: DeviceFacts): Shader {
+  const form = ofBoth.of === 'b' ? {...ofBoth, h0: null} : ofBoth // dB takes no state
   const plan = planSsd(form, facts)
   return {
     code: () => matrixGradientCode(form, plan),
@@ -39,16 +42,21 @@ function matrixGradientCode(form: SsdMatrixForm, plan: SsdPlan): string {
   const area: Area = {columns: block.columns, rows: chunk}
   const [matrix, channels, other] = of === 'b' ? (['d_states', 'x', 'c'] as const) : (['states', 'dy', 'b'] as const)
   const perGroup = heads / groups
-  const between = blocks.multiply('between', 'sum', area, {
-    left: {
-      along: true,
-      ...from('first_p', channelRows(channels, form)),
-      scale: (t) => `weight(sequence, chunk, head, ${t})`,
-      scaleIsRead: true,
-    },
-    right: {along: false, ...from('first_n', matrixRows(matrix, form, plan))},
-    terms: block.rows,
-  })
+  const between = (id: string, weight: string, states: Rows): Steps =>
+    blocks.multiply(id, 'sum', area, {
+      left: {
+        along: true,
+        ...from('first_p', channelRows(channels, form)),
+        scale: (t) => `${weight}(sequence, chunk, head, ${t})`,
+        scaleIsRead: true,
+      },
+      right: {along: false, ...from('first_n', states)},
+      terms: block.rows,
+    })
+  const fromStates = [
+    between('between', 'weight', matrixRows(matrix, form, plan)),
+    ...(beginsAnew(form) ? [between('anew', 'first_weight', firstRows(form))] : []),
+  ]
   const within = blocks.multiply('within', 'sum', area, {
     left: {along: of === 'b', quad: (line, at) => `summed_matrix(sequence, chunk, channel_group, ${line}, ${at})`},
     right: {along: false, ...from('first_n', stateRows(other, form))},
@@ -62,8 +70,9 @@ ${inOrder([
   channels === 'x' ? strided('x', form) : ofChannels('dy', form.dy, form),
   strided(other, form),
   states({format: plan.kept, name: matrix}, form),
-  array('steps', 'vec2<f32>'),
+  array('steps', stepType(form)),
   array('matrix', 'vec4<f32>'),
+  ...firstStates(form),
   rows({
     columns: of,
     eights: form.eights,
@@ -85,7 +94,7 @@ ${entry(plan)}
   let first_n = group.y % ${across}u * ${block.columns}u;
   ${blocks.begin('sum', area)}
   for (var head = channel_group * ${perGroup}u; head < (channel_group + 1u) * ${perGroup}u; head++) {
-    for (var first_p = 0u; first_p < ${size}u; first_p += ${block.rows}u) { ${whole(between)} }
+    for (var first_p = 0u; first_p < ${size}u; first_p += ${block.rows}u) { ${fromStates.map(whole).join('\n')} }
   }
   ${whole(within)}
   ${blocks.finish('sum', area)}
@@ -93,14 +102,20 @@ ${entry(plan)}
 }`
 }
 
-/** The factor of a row of x or dy */
+/** The factor of a row of x, or of dy for the state before the chunk and for first states */
 function weight(form: SsdMatrixForm, plan: SsdPlan): string {
   const at = (t: string): string => `steps[${stepAt(t, form, plan)}]`
-  const value = form.of === 'b' ? `step.x * exp(${at(`${plan.chunk - 1}u`)}.y - step.y)` : 'exp(step.y)'
-  return `fn weight(sequence: u32, chunk: u32, head: u32, t: u32) -> f32 {
+  const one = (name: string, value: string): string =>
+    `fn ${name}(sequence: u32, chunk: u32, head: u32, t: u32) -> f32 {
   let step = ${at('t')};
   return ${value};
 }`
+  if (form.of === 'b') {
+    const toEnd = decayToEnd(form, `${at(`${plan.chunk - 1}u`)}.y`, 'step.y')
+    return one('weight', `step.x * ${leaving(form, 'step.w', plan, toEnd)}`)
+  }
+  const before = one('weight', ofBefore(form, 'step.z', 'exp(step.y)'))
+  return beginsAnew(form) ? `${before}\n${one('first_weight', ofFirst(form, 'step.z', 'exp(step.y)'))}` : before
 }
 
 /** M of all heads of a group */

@@ -7,9 +7,19 @@
  * A workgroup takes a chunk and a few heads of one group, which share C Bᵀ; it stays in registers meanwhile.
  */
 import {type DeviceFacts, type Grid, type Shader} from '../../backend/gpu/shader.js'
-import {type Area, BARRIER, product, whole} from './blocks.js'
+import {type Area, BARRIER, type Factor, type Factors, product, whole} from './blocks.js'
 import {planSsd, type SsdForm, type SsdPlan, termsOf} from './ssd-plan.js'
-import {channelRows, eachRead, from, matrixRows, stateRows, writeSlots} from './ssd-rows.wgsl.js'
+import {channelRows, eachRead, firstRows, from, matrixRows, stateRows, writeSlots} from './ssd-rows.wgsl.js'
+import {
+  andOneSequence,
+  beginsAnew,
+  declareSequences,
+  firstStates,
+  loadSequences,
+  ofBefore,
+  ofFirst,
+  stepType,
+} from './ssd-sequences.wgsl.js'
 import {
   array,
   constants,
@@ -23,7 +33,7 @@ import {
   strided,
 } from './ssd-tensors.wgsl.js'
 
-/** x, b, c, d, states, steps → y (B, L, E) */
+/** x, b, c, d, states, steps, h0 if sequences begin with one within chunks → y (B, L, E) */
 export function ssdOutputsShader(form: SsdForm, facts: DeviceFacts): Shader {
   const plan = planSsd(form, facts)
   return {
@@ -50,14 +60,17 @@ export const loadSteps = (form: SsdForm, plan: SsdPlan): string => `${BARRIER}
       let step = steps[${stepAt('thread', form, plan)}];
       sizes[thread] = step.x;
       sums[thread] = step.y;
-      later[thread] = select(NOTHING_LEFT, step.y, first + thread < params.length);
+      later[thread] = select(NOTHING_LEFT, step.y, first + thread < params.length);${loadSequences(form)}
     }
     ${BARRIER}`
 
 /** `later` is s of the step that a dy belongs to; its exp is zero beyond the last step, where there is none. */
-export const declareSteps = ({chunk}: SsdPlan): string => `var<workgroup> sizes: array<f32, ${chunk}>;
-var<workgroup> sums: array<f32, ${chunk}>;
-var<workgroup> later: array<f32, ${chunk}>;
+export const declareSteps = (
+  form: SsdForm,
+  plan: SsdPlan,
+): string => `${declareSequences(form, plan)}var<workgroup> sizes: array<f32, ${plan.chunk}>;
+var<workgroup> sums: array<f32, ${plan.chunk}>;
+var<workgroup> later: array<f32, ${plan.chunk}>;
 const NOTHING_LEFT = -1e30;`
 
 function outputsCode(form: SsdForm, plan: SsdPlan): string {
@@ -70,21 +83,7 @@ function outputsCode(form: SsdForm, plan: SsdPlan): string {
     right: {along: true, ...stateRows('b', form)},
     terms: termsOf(form.states),
   })
-  const value = product(
-    blocks,
-    'y',
-    result,
-    {
-      left: 'kept',
-      right: {along: false, ...from('first_p', channelRows('x', form))},
-      terms: chunk,
-    },
-    {
-      left: {along: true, ...stateRows('c', form), scale: (t) => `exp(sums[${t}])`},
-      right: {along: true, ...matrixRows('states', form, plan)},
-      terms: termsOf(form.states),
-    },
-  )
+  const value = product(blocks, 'y', result, ...outputParts(form, plan))
   const weigh = (slot: number): string => {
     const lanes = [0, 1, 2, 3].map((lane) => weight('row', `column + ${lane}u`))
     return `weighted_${slot} = score_${slot} * vec4<f32>(${lanes.join(', ')});`
@@ -97,13 +96,14 @@ ${inOrder([
   strided('c', form),
   array('d'),
   states({format: plan.kept, name: 'states'}, form),
-  array('steps', 'vec2<f32>'),
+  array('steps', stepType(form)),
+  ...firstStates(form),
   ofChannels('y', form.stored, form, true),
 ])}
 ${blocks.declare([square, result], square)}
-${declareSteps(plan)}
+${declareSteps(form, plan)}
 // exp(s_t − s_r) Δ_r for r ≤ t, else 0
-fn weight(t: u32, r: u32) -> f32 { return select(0.0, exp(min(sums[t] - sums[r], 0.0)) * sizes[r], r <= t); }
+fn weight(t: u32, r: u32) -> f32 { return select(0.0, exp(min(sums[t] - sums[r], 0.0)) * sizes[r], r <= t${andOneSequence(form, 'r', 't')}); }
 
 ${entry(plan)}
   ${chunkOrigin(form, plan)}
@@ -123,6 +123,21 @@ ${entry(plan)}
     }
   }
 }`
+}
+
+/** From the chunk's own steps, from the state before it, and from first states within it */
+function outputParts(form: SsdForm, plan: SsdPlan): Factors[] {
+  const terms = termsOf(form.states)
+  const left = (scale: typeof ofBefore): Factor => ({
+    along: true,
+    ...stateRows('c', form),
+    scale: (t) => scale(form, `begins[${t}]`, `exp(sums[${t}])`),
+  })
+  return [
+    {left: 'kept', right: {along: false, ...from('first_p', channelRows('x', form))}, terms: plan.chunk},
+    {left: left(ofBefore), right: {along: true, ...matrixRows('states', form, plan)}, terms},
+    ...(beginsAnew(form) ? [{left: left(ofFirst), right: {along: true, ...firstRows(form)}, terms}] : []),
+  ]
 }
 
 const weight = (t: string, r: string): string => `weight(${t}, ${r})`

@@ -33,6 +33,8 @@ export interface SsdForm {
   readonly stored: 'f16' | 'f32'
   /** Whether what is f16 is read and written eight numbers at a time: blocks have them side by side, and sizes and places are multiples */
   readonly eights: boolean
+  /** Rows hold several sequences (ssd-sequences.wgsl.ts). */
+  readonly packed?: true
 }
 
 export interface SsdPlan {

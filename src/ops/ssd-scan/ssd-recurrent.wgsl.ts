@@ -5,6 +5,7 @@
 import {type DeviceFacts, type Grid, type Shader} from '../../backend/gpu/shader.js'
 import {BARRIER} from './blocks.js'
 import {planSsd, type SsdForm, type SsdPlan} from './ssd-plan.js'
+import {nameFirst, orFirst, positionsOf} from './ssd-sequences.wgsl.js'
 import {
   array,
   constants,
@@ -25,7 +26,7 @@ export const MOST_STEPS = 16
 const ROWS = 4
 const LANES = 16
 
-/** x, delta, a, b, c, d, h0? → y (B, L, E), last (B, H, P, N) */
+/** x, delta, a, b, c, d, h0?, positions? → y (B, L, E), last (B, H, P, N) */
 export function ssdRecurrentShader(chunked: SsdForm, facts: DeviceFacts): Shader {
   const form = {...chunked, eights: false}
   const plan = planSsd(form, facts)
@@ -43,6 +44,7 @@ export function ssdRecurrentGrid({heads, size}: SsdForm, batch: number): Grid {
 function recurrentCode(form: SsdForm, plan: SsdPlan): string {
   const {h0, size} = form
   const count = form.states
+  const filled = count % (4 * LANES) === 0 // else invocations have numbers behind the last state
   const held = Array.from({length: Math.ceil(count / (4 * LANES))}, (_, index) => index)
   const state = (i: number): string => `${i * 4 * LANES}u + lane * 4u`
   const matrix = (name: string, i: number): string =>
@@ -52,10 +54,11 @@ ${inOrder([
   strided('x', form),
   single('delta', form.delta),
   array('a'),
-  strided('b', form),
-  strided('c', form),
+  strided('b', form, filled),
+  strided('c', form, filled),
   array('d'),
-  ...(h0 ? [states({format: h0, name: 'h0'}, form)] : []),
+  ...(h0 ? [states({format: h0, inBlocks: filled, name: 'h0'}, form)] : []),
+  ...positionsOf(form),
   ofChannels('y', form.stored, form, true),
   states({format: 'f32', name: 'last', output: true}, form),
 ])}
@@ -73,14 +76,14 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
   let first = head * ${size}u + first_row;
   let end = (head + 1u) * ${size}u;
   ${held.map((i) => `var h_${i} = ${h0 ? `read_h0(${headState(form)}, first_row + own, ${state(i)})` : 'vec4<f32>()'};`).join('\n')}
-  for (var t = 0u; t < params.length; t++) {
+${nameFirst(form, held, 'h')}  for (var t = 0u; t < params.length; t++) {
     let dt = step_size(load_delta(params.delta_offset + (sequence * params.length + t) * params.delta_stride + head));
-    let decay = exp(dt * a[head]);
+    let decay = exp(dt * a[head]);${form.packed ? '\n    let anew = load_positions(sequence * params.length + t) == 0;' : ''}
     let x = read_x(sequence, t, first, end);
     var sum = 0.0;
     ${held
       .map(
-        (i) => `h_${i} = decay * h_${i} + dt * x[own] * ${matrix('b', i)};
+        (i) => `h_${i} = decay * ${orFirst(form, i, `h_${i}`)} + dt * x[own] * ${matrix('b', i)};
     sum += dot(h_${i}, ${matrix('c', i)});`,
       )
       .join('\n')}

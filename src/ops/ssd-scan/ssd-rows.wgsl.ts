@@ -5,7 +5,7 @@
 import {type Format} from '../../backend/gpu/shader.js'
 import {type Area, type Factor} from './blocks.js'
 import {type SsdForm, type SsdPlan} from './ssd-plan.js'
-import {chunkState} from './ssd-tensors.wgsl.js'
+import {chunkState, headState} from './ssd-tensors.wgsl.js'
 
 /** How lines of a tensor are read. */
 export type Rows = Pick<Factor, 'quad' | 'eight'>
@@ -41,6 +41,16 @@ export const stateRows = (name: 'b' | 'c', form: SsdForm): Rows =>
 /** Rows p of the state of the chunk and head, of `states` or of their gradients. */
 export const matrixRows = (name: 'states' | 'd_states', form: SsdForm, {kept}: SsdPlan): Rows =>
   rowsAt({after: '', before: (p) => `${chunkState(form)}, first_p + ${p}, `, format: kept, name}, form)
+
+/** Rows p of the first state of the head, of shaders that see it within chunks. */
+export const firstRows = (form: SsdForm): Rows =>
+  rowsAt(
+    {after: '', before: (p) => `${headState(form)}, first_p + ${p}, `, format: form.h0 ?? 'f32', name: 'h0'},
+    {
+      ...form,
+      eights: false,
+    },
+  )
 
 /** The same with columns from `start` on. */
 export const from = (start: string, {eight, quad}: Rows): Rows => ({

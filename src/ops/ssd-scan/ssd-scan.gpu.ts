@@ -8,6 +8,7 @@ import {ssdMatrixGradientGrid, ssdMatrixGradientShader} from './ssd-matrix-gradi
 import {ssdChunksGrid, ssdOutputsShader} from './ssd-outputs.wgsl.js'
 import {chunksOf, planSsd, type SsdForm, type SsdPlan} from './ssd-plan.js'
 import {MOST_STEPS, ssdRecurrentGrid, ssdRecurrentShader} from './ssd-recurrent.wgsl.js'
+import {stepNumbers} from './ssd-sequences.wgsl.js'
 import {type SsdGradientForm, ssdStateGradientsShader} from './ssd-state-gradients.wgsl.js'
 import {ssdStatesGrid, ssdStatesShader} from './ssd-states.wgsl.js'
 
@@ -27,7 +28,7 @@ const placesOf = (places: readonly {readonly offset: number; readonly stride: nu
   places.flatMap(({offset, stride}) => [offset, stride])
 
 function scanOf(inputs: Inputs, {groups, heads, high, low}: Settings, host: ShaderHost): Scan {
-  const {b, c, delta, h0, x} = inputs as Partial<Inputs> & Inputs
+  const {b, c, delta, h0, positions, x} = inputs as Partial<Inputs> & Inputs
   const [batch, length = 0, channels = 0] = x.shape
   const size = channels / Number(heads)
   const places = [x, delta, b, c].map((tensor) => host.rowsOf(tensor))
@@ -45,6 +46,7 @@ function scanOf(inputs: Inputs, {groups, heads, high, low}: Settings, host: Shad
     states,
     stored: channels % 8 === 0 && size % 4 === 0 ? host.precision : 'f32',
     x: host.formatOf(x),
+    ...(positions && ({packed: true} as const)),
   }
   const plan = planSsd(form, host.facts)
   const whole = [length, ...placesOf(places)]
@@ -56,8 +58,16 @@ function scanOf(inputs: Inputs, {groups, heads, high, low}: Settings, host: Shad
 const strided = (tensor: tf.Tensor): StridedInput => ({strided: true, tensor})
 const f32 = (shape: readonly number[]): OutputSpec => ({format: 'f32', shape})
 
-/** For shaders that see neither first nor last state, which are not compiled anew for them. */
-const withoutEnds = <Form extends SsdForm>(form: Form): Form => ({...form, dLast: null, h0: null})
+/** For shaders behind the states, which are not compiled anew for ends that they do not see: a first state only within rows. */
+const withoutEnds = <Form extends SsdForm>(form: Form): Form => ({
+  ...form,
+  dLast: null,
+  h0: form.packed ? form.h0 : null,
+})
+
+/** What rows of several sequences are read with: by the shaders of states, and by those behind them. */
+const positionsOf = ({positions}: Partial<Inputs>): tf.Tensor[] => (positions ? [positions] : [])
+const firstOf = ({h0, positions}: Partial<Inputs>): tf.Tensor[] => (h0 && positions ? [h0] : [])
 
 const keptShape = ({batch, chunks, form: {heads, size, states}}: Scan): number[] => [batch, chunks, heads, size, states]
 const stateShape = ({batch, form: {heads, size, states}}: Scan): number[] => [batch, heads, size, states]
@@ -75,9 +85,9 @@ function launchStates(scan: Scan): Chunked<tf.TensorInfo> {
   const kept = {format: plan.kept, shape: keptShape(scan)}
   const [states, steps, last] = host.launch({
     grid: ssdStatesGrid(form, plan, batch),
-    inputs: [strided(x), strided(delta), a, strided(b), ...(h0 ? [h0] : [])],
+    inputs: [strided(x), strided(delta), a, strided(b), ...(h0 ? [h0] : []), ...positionsOf(inputs)],
     operations: 2 * batch * chunks * plan.chunk * form.heads * form.size * form.states,
-    outputs: [kept, f32([batch, form.heads, chunks * plan.chunk, 2]), f32(stateShape(scan))],
+    outputs: [kept, f32([batch, form.heads, chunks * plan.chunk, stepNumbers(form)]), f32(stateShape(scan))],
     shader: ssdStatesShader(form, host.facts),
     whole,
   })
@@ -89,7 +99,7 @@ function launchOutputs(scan: Scan, {states, steps}: Chunked<tf.TensorInfo>): tf.
   const {b, c, d, x} = inputs
   const [y] = host.launch({
     grid: ssdChunksGrid(form, plan, chunks, batch),
-    inputs: [strided(x), strided(b), strided(c), d, states, steps],
+    inputs: [strided(x), strided(b), strided(c), d, states, steps, ...firstOf(inputs)],
     operations: 2 * batch * chunks * plan.chunk * form.heads * form.size * (form.states + plan.chunk),
     outputs: [{format: form.stored, shape: x.shape}],
     shader: ssdOutputsShader(withoutEnds(form), host.facts),
@@ -104,7 +114,7 @@ function recurrent(scan: Scan): tf.TensorInfo[] {
   const {a, b, c, d, delta, h0, x} = inputs as Partial<Inputs> & Inputs
   return host.launch({
     grid: ssdRecurrentGrid(form, batch),
-    inputs: [strided(x), strided(delta), a, strided(b), strided(c), d, ...(h0 ? [h0] : [])],
+    inputs: [strided(x), strided(delta), a, strided(b), strided(c), d, ...(h0 ? [h0] : []), ...positionsOf(inputs)],
     outputs: [{format: form.stored, shape: x.shape}, f32(stateShape(scan))],
     shader: ssdRecurrentShader(form, host.facts),
     whole,
@@ -145,7 +155,7 @@ function stateGradients(backward: Backward): StateGradients {
   const [dStates, through, dH0] = toTensors(
     host.launch({
       grid: ssdStatesGrid(form, plan, batch),
-      inputs: [strided(inputs.c), dy, made.states, made.steps, ...(dLast ? [dLast] : [])],
+      inputs: [strided(inputs.c), dy, made.states, made.steps, ...(dLast ? [dLast] : []), ...firstOf(inputs)],
       operations: 2 * batch * chunks * plan.chunk * form.heads * form.size * form.states,
       outputs: [
         {format: plan.kept, shape: keptShape(backward)},
@@ -168,7 +178,7 @@ function chunkGradients(
 ): tf.Tensor[] {
   const {batch, chunks, dy, form, host, inputs, made, plan, whole} = backward
   const {a, b, c, d, delta, x} = inputs
-  const read = [strided(x), strided(b), strided(c), dy, made.states, dStates, made.steps, through]
+  const read = [strided(x), strided(b), strided(c), dy, made.states, dStates, made.steps, through, ...firstOf(inputs)]
   return toTensors(
     host.launch({
       grid: ssdChunksGrid(form, plan, chunks, batch),
@@ -210,7 +220,9 @@ function matrixGradient(backward: Backward, of: 'b' | 'c', {dStates}: StateGradi
     host.launch({
       grid: ssdMatrixGradientGrid(matrixForm, plan, chunks, batch),
       inputs:
-        of === 'b' ? [strided(x), strided(c), dStates, made.steps, m] : [dy, strided(b), made.states, made.steps, m],
+        of === 'b'
+          ? [strided(x), strided(c), dStates, made.steps, m]
+          : [dy, strided(b), made.states, made.steps, m, ...firstOf(inputs)],
       operations: 2 * batch * chunks * plan.chunk * states * (heads * size + groups * plan.chunk),
       outputs: [{beside: inputs[of], format: output, shape: b.shape}],
       shader: ssdMatrixGradientShader(matrixForm, host.facts),

@@ -12,9 +12,7 @@
  */
 import type * as tf from '@tensorflow/tfjs-core'
 import {backend as currentBackend, sum} from '@tensorflow/tfjs-core'
-import {gpuHost} from '../../backend/gpu/current.js'
 import {askKernel, launchKernel} from '../../backend/kernel-host.js'
-import {DeviceError} from '../../errors.js'
 import {defineOperation, type Inputs, type Settings, toTensors} from '../operation.js'
 import {headParts} from './head-parts.js'
 import {ssdScanOnGpu} from './ssd-scan.gpu.js'
@@ -131,9 +129,6 @@ export function ssdScan(
   {h0, positions, ...rest}: SsdInputs,
   {groups, heads, limit: [low, high], stepByStep}: SsdSettings,
 ): SsdOutputs {
-  if (positions && gpuHost()) {
-    throw new DeviceError('The SSD scan of Mamba-2 takes no packed rows on the GPU.', {hint: 'data.packing: false'})
-  }
   const [y, last] = scan(
     {...rest, ...(h0 && {h0}), ...(positions && {positions})},
     {groups, heads, high, low, ...(stepByStep !== undefined && {stepByStep})},

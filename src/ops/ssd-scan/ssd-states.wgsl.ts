@@ -7,12 +7,24 @@
  * A workgroup takes a block of a head's state through all chunks of a sequence: the state stays in registers in f32, and is
  * stored once for each chunk. So nothing is passed through memory in between, and Δ and s are written for all that follows.
  * Blocks of 64 × 64: two for a head of 64 × 128, so that 32 sequences of 24 heads make 1,536 workgroups, and 4 make 192.
+ *
+ * Where a sequence begins within the chunk (ssd-sequences.wgsl.ts), its last one has h0 for S, and t goes over its steps alone.
  */
 import {type DeviceFacts, type Grid, type Shader} from '../../backend/gpu/shader.js'
 import {BARRIER, product} from './blocks.js'
 import {declareTotals, sumOverChunk} from './chunk-sums.wgsl.js'
+import {
+  clearBorders,
+  declareBorders,
+  markBorder,
+  markedBounds,
+  markedStep,
+  noteFirst,
+  unlessEnded,
+} from './ssd-borders.wgsl.js'
 import {planSsd, type SsdForm, type SsdPlan} from './ssd-plan.js'
 import {channelRows, from, stateRows, writeSlots} from './ssd-rows.wgsl.js'
+import {nameFirst, orFirst, positionsOf, stepType} from './ssd-sequences.wgsl.js'
 import {
   array,
   chunkState,
@@ -29,7 +41,7 @@ import {
 } from './ssd-tensors.wgsl.js'
 import {stepSize} from './step-size.wgsl.js'
 
-/** x, delta, a, b, h0? → states (B, chunks, H, P, N), steps (B, H, chunks · Q) of Δ and s, last (B, H, P, N) */
+/** x, delta, a, b, h0?, positions? → states (B, chunks, H, P, N), steps (B, H, chunks · Q) of Δ and s, last (B, H, P, N) */
 export function ssdStatesShader(form: SsdForm, facts: DeviceFacts): Shader {
   const plan = planSsd(form, facts)
   return {
@@ -68,8 +80,9 @@ ${inOrder([
   array('a'),
   strided('b', form),
   ...named,
+  ...positionsOf(form),
   states({format: plan.kept, name: 'states', output: true}, form),
-  array('steps', 'vec2<f32>', true),
+  array('steps', stepType(form), true),
   states({format: 'f32', name: 'last', output: true}, form),
 ])}
 ${blocks.declare([block], null)}
@@ -78,7 +91,7 @@ var<workgroup> decays: array<f32, ${chunk}>;
 ${declareTotals(['decays'], plan)}
 var<workgroup> weights: array<f32, ${chunk}>;
 var<workgroup> whole: f32;
-
+${declareBorders(form, plan)}
 ${entry(plan)}
   ${blockOrigin(form, plan)}
   ${blocks
@@ -86,13 +99,13 @@ ${entry(plan)}
     .map((slot) => `var h_${slot} = vec4<f32>();`)
     .join(' ')}
   ${each(block, (slot) => `h_${slot} = ${first};`)}
-  for (var chunk = 0u; chunk < chunk_count(); chunk++) {
+${nameFirst(form, blocks.slots(block), 'h')}  for (var chunk = 0u; chunk < chunk_count(); chunk++) {
     let first = chunk * ${chunk}u;
     ${added.load}
     ${prepareSteps(form, plan)}
     ${writeSlots(plan, block, form, {format: plan.kept, name: 'states', place: `${chunkState(form)}, first_p + row, first_n + column`}, 'h')}
     ${added.rest('')}
-    ${each(block, (slot) => `h_${slot} = whole * h_${slot} + added_${slot};`)}
+    ${each(block, (slot) => `h_${slot} = whole * ${orFirst(form, slot, `h_${slot}`)} + added_${slot};`)}
   }
   ${each(block, (slot) => `write_last(${headState(form)}, first_p + row, first_n + column, h_${slot});`)}
 }
@@ -104,12 +117,12 @@ ${entry(plan)}
 function prepareSteps(form: SsdForm, plan: SsdPlan): string {
   const {chunk} = plan
   return `var dt = 0.0;
-    ${BARRIER}
+    ${clearBorders(form, plan)}${BARRIER}
     if (thread < ${chunk}u) {
       let t = first + thread;
       let raw = load_delta(params.delta_offset + (sequence * params.length + min(t, params.length - 1u)) * params.delta_stride + head);
       dt = select(0.0, step_size(raw), t < params.length);
-      decays[thread] = dt * a[head];
+      decays[thread] = dt * a[head];${markBorder(form)}
     }
     ${BARRIER}
     var sum = 0.0;
@@ -120,11 +133,12 @@ function prepareSteps(form: SsdForm, plan: SsdPlan): string {
         {of: 'decays', over: '>', to: 'rest'},
       ],
       plan,
+      markedBounds(form),
     )}
     if (thread < ${chunk}u) {
-      weights[thread] = exp(rest) * dt;
-      if (thread == ${chunk - 1}u) { whole = exp(sum); }
-      if (group.x == 0u) { steps[${stepAt('thread', form, plan)}] = vec2<f32>(dt, sum); }
+      weights[thread] = ${unlessEnded(form, plan, 'exp(rest) * dt')};
+      if (thread == ${chunk - 1}u) { whole = exp(sum);${noteFirst(form)} }
+      if (group.x == 0u) { steps[${stepAt('thread', form, plan)}] = ${markedStep(form)}; }
     }
     ${BARRIER}`
 }

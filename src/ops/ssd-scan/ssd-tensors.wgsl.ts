@@ -28,7 +28,7 @@ export interface RowsOptions {
   readonly output?: boolean
 }
 
-type Declaration = (slot: number) => string
+export type Declaration = (slot: number) => string
 
 /** All declarations in order of their bindings. */
 export const inOrder = (declarations: readonly Declaration[]): string =>
@@ -58,16 +58,18 @@ export interface MatrixOptions {
   readonly name: string
   readonly format: Format
   readonly output?: boolean
+  /** Whether only blocks are read, and nothing behind the last one; true where left out */
+  readonly inBlocks?: boolean
 }
 
 /** States (…, P, N): `read_s(matrix, p, n)` and `write_s(matrix, p, n, value)`, `matrix` being the number of the P × N. */
-export function states({format, name, output = false}: MatrixOptions, form: SsdForm): Declaration {
+export function states({format, inBlocks = true, name, output = false}: MatrixOptions, form: SsdForm): Declaration {
   const {eights, size, states: count} = form
   const inside = `p < ${size}u && n < ${count}u`
   return fours({
     at: `(matrix * ${size}u + p) * ${count}u + n`,
     eights,
-    fits: fits(size) && fits(count),
+    fits: inBlocks && fits(size) && fits(count),
     format,
     inside,
     left: `${count}u - n`,
@@ -141,16 +143,23 @@ export const array =
   (slot) =>
     `@group(0) @binding(${slot}) var<storage, ${output ? 'read_write' : 'read'}> ${name}: array<${type}>;`
 
-/** delta (B, L, H): `load_delta(i)` */
+/** delta (B, L, H) or positions (B, L): `load_delta(i)` and its like */
 export const single =
   (name: string, format: Format): Declaration =>
   (slot) =>
     binding({binding: slot, format, name, width: 1})
 
-/** x, b or c of the form, read in place. */
-export function strided(name: 'x' | 'b' | 'c', form: SsdForm): Declaration {
+/** x, b or c of the form, read in place; `inBlocks` as for states. */
+export function strided(name: 'x' | 'b' | 'c', form: SsdForm, inBlocks = true): Declaration {
   const size = name === 'x' ? form.size : form.states
-  return rows({columns: name, eights: form.eights, fits: fits(size), format: form[name], name, whole: size % 4 === 0})
+  return rows({
+    columns: name,
+    eights: form.eights,
+    fits: inBlocks && fits(size),
+    format: form[name],
+    name,
+    whole: size % 4 === 0,
+  })
 }
 
 /** Rows of E channels, one after another. */
