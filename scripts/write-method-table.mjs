@@ -89,7 +89,7 @@ function cellText(cell) {
   if (told.length === 1) return loss.toFixed(3)
   const rates = tried.map((one) => one.rate)
   const edge = rate === Math.max(...rates) ? '↑' : rate === Math.min(...rates) ? '↓' : ''
-  return `${loss.toFixed(3)} ± ${spread.toFixed(3)}, ${rate}${edge}`
+  return `${loss.toFixed(3)} ± ${spread.toFixed(3)}, ${Number(rate.toPrecision(3))}${edge}`
 }
 
 /** What the models have in common, or one for each. */

@@ -104,7 +104,7 @@ export async function compete({budget, contender, size, trained}, {model, path: 
   if (before) tried.find(({rate}) => rate === before.rate).told = before.told[0]
   else for (const rate of contender.rates) tried.push(await run(rate, SEEDS[0]))
   while (endsAtHighest({rate: bestOf(tried).rate, tried}) && tried.length < MOST_RATES) {
-    tried.push(await run(3 * tried.at(-1).rate, SEEDS[0]))
+    tried.push(await run(Number((3 * tried.at(-1).rate).toPrecision(3)), SEEDS[0]))
   }
   const best = bestOf(tried)
   if (before && best.rate === before.rate) return {...before, tried: tried.map(withoutTold)}
