@@ -46,6 +46,12 @@ const CASES = BACKENDS_WITH_MODELS.filter(
   ([backend, name]) => backend !== 'cpu' && ['mamba1', 'falcon-mamba', 'mamba2'].includes(name),
 )
 
+/** Mamba-2 on the GPU without and with a first state: software drivers take long for the shaders of each more. */
+function adaptersFor(backend: string, name: string): typeof ADAPTERS {
+  if (name === 'falcon-mamba') return ADAPTERS
+  return backend === 'gpu' && name === 'mamba2' ? ADAPTERS.slice(0, 2) : [...ADAPTERS, MORE_STATES]
+}
+
 describe.each(CASES)('packing on %s, %s', (backend, name) => {
   let model: LanguageModel
 
@@ -59,7 +65,7 @@ describe.each(CASES)('packing on %s, %s', (backend, name) => {
     expect(tf.memory().numTensors).toBe(0)
   })
 
-  test.each(name === 'falcon-mamba' ? ADAPTERS : [...ADAPTERS, MORE_STATES])(
+  test.each(adaptersFor(backend, name))(
     'changes neither the loss nor a gradient: %s',
     async (_, settings) => {
       const adapters = AdapterSet.create(settings, model.config, 1)
