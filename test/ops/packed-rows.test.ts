@@ -110,10 +110,10 @@ describe('the SSD scan', () => {
 // Chunks of 64 steps, where sums over steps are made of eights. Without a first state: test/train/packing.test.ts.
 describeGpu('the SSD scan on the GPU', () => {
   test('equals its meaning in value and every gradient, with borders anywhere in chunks', async () => {
-    const starts = [[63, 64, 65, 128], [3, 4, 40, 71, 79, 80, 86, 103], every(140), []]
+    const starts = [[63, 64, 65], [1, 2, 3, 40, 71, 79], []]
     const subject = {...ssd(GOLDEN.heads, GOLDEN.groups), backends: ['gpu'] as const}
-    const inputs = ssdInputs({...GOLDEN, batch: starts.length, length: 140})
-    expect(await faultsAgainstMeaning(subject, packed(inputs, 140, starts))).toEqual({})
+    const inputs = ssdInputs({...GOLDEN, batch: starts.length, length: 80})
+    expect(await faultsAgainstMeaning(subject, packed(inputs, 80, starts))).toEqual({})
   })
 
   test('decodes packed rows without chunks', async () => {

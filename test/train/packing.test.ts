@@ -29,10 +29,7 @@ const ADAPTERS: readonly [string, readonly AdapterSettings[]][] = [
 ]
 
 /** Falcon-Mamba has none: its norm is over the states of a channel. */
-const MORE_STATES: readonly [string, readonly AdapterSettings[]] = [
-  'additional states, beside a first state',
-  [moreStates({}), STATE],
-]
+const MORE_STATES: (typeof ADAPTERS)[number] = ['additional states, beside a first state', [moreStates({}), STATE]]
 
 /** The same rows as one sequence each, so that state and window leak from row to row. */
 function leaking(batch: Batch): Batch {
@@ -45,6 +42,12 @@ function leaking(batch: Batch): Batch {
 const CASES = BACKENDS_WITH_MODELS.filter(
   ([backend, name]) => backend !== 'cpu' && ['mamba1', 'falcon-mamba', 'mamba2'].includes(name),
 )
+
+/** Mamba-2 on the GPU without and with a first state: software drivers take long for the shaders of each more. */
+function adaptersFor(backend: string, name: string): typeof ADAPTERS {
+  if (name === 'falcon-mamba') return ADAPTERS
+  return backend === 'gpu' && name === 'mamba2' ? ADAPTERS.slice(0, 2) : [...ADAPTERS, MORE_STATES]
+}
 
 describe.each(CASES)('packing on %s, %s', (backend, name) => {
   let model: LanguageModel
@@ -59,26 +62,21 @@ describe.each(CASES)('packing on %s, %s', (backend, name) => {
     expect(tf.memory().numTensors).toBe(0)
   })
 
-  test.each(name === 'falcon-mamba' ? ADAPTERS : [...ADAPTERS, MORE_STATES])(
-    'changes neither the loss nor a gradient: %s',
-    async (_, settings) => {
-      const adapters = AdapterSet.create(settings, model.config, 1)
-      randomise(adapters)
-      const trainee = {adapters, model}
-      const before = tf.memory().numTensors
-      const expected = await gradientsOf(trainee, UNPACKED)
-      for (const recompute of [false, true]) {
-        const {gradients, loss} = await gradientsOf(trainee, PACKED, {recompute})
-        expect(faultsOf({...gradients, loss: [loss]}, {...expected.gradients, loss: [expected.loss]})).toEqual({})
-      }
-      const leaked = await gradientsOf(trainee, leaking(PACKED))
-      expect(
-        Object.keys(
-          faultsOf({...leaked.gradients, loss: [leaked.loss]}, {...expected.gradients, loss: [expected.loss]}),
-        ),
-      ).not.toEqual([])
-      expect(tf.memory().numTensors).toBe(before)
-      adapters.dispose()
-    },
-  )
+  test.each(adaptersFor(backend, name))('changes neither the loss nor a gradient: %s', async (_, settings) => {
+    const adapters = AdapterSet.create(settings, model.config, 1)
+    randomise(adapters)
+    const trainee = {adapters, model}
+    const before = tf.memory().numTensors
+    const expected = await gradientsOf(trainee, UNPACKED)
+    for (const recompute of [false, true]) {
+      const {gradients, loss} = await gradientsOf(trainee, PACKED, {recompute})
+      expect(faultsOf({...gradients, loss: [loss]}, {...expected.gradients, loss: [expected.loss]})).toEqual({})
+    }
+    const leaked = await gradientsOf(trainee, leaking(PACKED))
+    expect(
+      Object.keys(faultsOf({...leaked.gradients, loss: [leaked.loss]}, {...expected.gradients, loss: [expected.loss]})),
+    ).not.toEqual([])
+    expect(tf.memory().numTensors).toBe(before)
+    adapters.dispose()
+  })
 })
