@@ -3,7 +3,7 @@ import {type Mamba1Config, type MambaConfig} from './config.js'
 import {type SharedConfig} from './shared-config.js'
 
 type Size = Pick<SharedConfig, 'hidden' | 'layers' | 'vocabulary'> &
-  Partial<Pick<Mamba1Config, 'mixerEpsilon' | 'tied'>>
+  Partial<Pick<Mamba1Config, 'mixerEpsilon' | 'tied'>> & {readonly groups?: number}
 
 const SIZES = {
   'mamba-130m': {hidden: 768, layers: 24, vocabulary: 50_280},
@@ -12,7 +12,11 @@ const SIZES = {
   'mamba-1.4b': {hidden: 2048, layers: 48, vocabulary: 50_280},
   'mamba-2.8b': {hidden: 2560, layers: 64, vocabulary: 50_280},
   'mamba2-130m': {hidden: 768, layers: 24, vocabulary: 50_288},
+  'mamba2-370m': {hidden: 1024, layers: 48, vocabulary: 50_288},
+  'mamba2-780m': {hidden: 1536, layers: 48, vocabulary: 50_288},
   'mamba2-1.3b': {hidden: 2048, layers: 48, vocabulary: 50_288},
+  'mamba2-2.7b': {hidden: 2560, layers: 64, vocabulary: 50_288},
+  'mamba2-codestral-7b': {groups: 8, hidden: 4096, layers: 64, tied: false, vocabulary: 32_768},
   'falcon-mamba-7b': {hidden: 4096, layers: 64, mixerEpsilon: 1e-6, tied: false, vocabulary: 65_024},
   tiny: {hidden: 256, layers: 8, vocabulary: 2048},
 } as const satisfies Readonly<Record<string, Size>>
@@ -22,7 +26,7 @@ export type PresetName = keyof typeof SIZES
 export const PRESETS = Object.keys(SIZES) as readonly PresetName[]
 
 export function presetConfig(name: PresetName): MambaConfig {
-  const {hidden, layers, mixerEpsilon = null, tied = true, vocabulary}: Size = SIZES[name]
+  const {groups = 1, hidden, layers, mixerEpsilon = null, tied = true, vocabulary}: Size = SIZES[name]
   const shared = {
     convBias: true,
     convWidth: 4,
@@ -41,7 +45,7 @@ export function presetConfig(name: PresetName): MambaConfig {
   return {
     ...shared,
     architecture: 'mamba2',
-    groups: 1,
+    groups,
     headSize,
     heads: shared.inner / headSize,
     states: 128,
