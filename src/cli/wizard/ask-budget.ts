@@ -1,5 +1,5 @@
 /** How long training may take: a few budgets, or one that is typed; each with what it comes to on this machine, as it is typed. */
-import {search} from '@inquirer/prompts'
+import {search, Separator} from '@inquirer/prompts'
 import {type Budget, BUDGET_FORMS, budgetFlag, budgetText, parseBudget} from '../../recipe/new/budget.js'
 import {type Draft, draftOf} from '../../recipe/new/draft.js'
 import {runTime} from '../../report/new/run-time.js'
@@ -28,16 +28,19 @@ export async function askBudget(facts: Facts, preset: string, speed: TrainingSpe
   return search(
     {
       default: preset,
-      message: `${message('budget')} (or type: ${BUDGET_FORMS})`,
+      message: message('budget'),
       pageSize: listRows(8),
       source(term = '') {
         const typed = parseBudget(term)
-        return (term === '' ? offered : typed ? [typed] : []).map((budget) => choiceOf(budget, draft, speed))
+        const choices = (term === '' ? offered : typed ? [typed] : []).map((budget) => choiceOf(budget, draft, speed))
+        return typed ? choices : [...choices, FORMS]
       },
     },
     onTerminal,
   )
 }
+
+const FORMS = new Separator(`or type ${BUDGET_FORMS}`)
 
 interface Choice {
   readonly name: string
@@ -56,14 +59,22 @@ export function choiceOf(budget: Budget, draft: Draft, speed: TrainingSpeed | nu
   }
 }
 
-/** 'about 12m30s, 1,000 steps, 1.0 epochs' */
+/** 'about 12m, 1,000 steps, 1.0 epochs' */
 export function estimateText(budget: Budget, draft: Draft, speed: TrainingSpeed | null): string {
   const {choices, facts} = draft
   const own = draftOf({...choices, budget}, facts)
   const time = speed === null ? null : runTime(own, speed.tokensPerSecond)
   if (time === null) return own.steps === null ? 'as many steps as it has time for' : `${formatCount(own.steps)} steps`
   const epochs = time.epochs < 0.1 ? time.epochs.toPrecision(1) : time.epochs.toFixed(1)
-  return `about ${formatDuration(Math.round(time.seconds))}, ${formatCount(time.steps)} steps, ${epochs} epochs`
+  const work = `${formatCount(time.steps)} steps, ${epochs} epochs`
+  return budget.unit === 'minutes' ? `about ${work}` : `about ${aboutTime(time.seconds)}, ${work}`
+}
+
+/** Estimates have no seconds in them where there are many minutes. */
+export function aboutTime(seconds: number): string {
+  return seconds < 600
+    ? formatDuration(Math.round(seconds))
+    : formatDuration(60 * Math.round(seconds / 60)).replace(/m00s$/, 'm')
 }
 
 /** '1,345 tokens/s, measured here: …' */

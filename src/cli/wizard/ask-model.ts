@@ -15,7 +15,7 @@ interface Choice {
   readonly description: string
 }
 
-const NAME = 35
+const NAME = 34
 
 export async function askModel(facts: Facts, preset: string): Promise<string> {
   const models = await facts.models()
@@ -64,25 +64,27 @@ export function modelChoices(
 }
 
 const PLACES: Readonly<Record<FoundModel['where'], string>> = {
-  cache: 'in the cache',
+  cache: 'fetched',
   here: 'here',
-  hub: 'on the hub',
-  package: 'comes with mambatune',
+  hub: 'hub',
+  package: 'package',
+}
+
+const ABOUT: Readonly<Record<FoundModel['where'], string>> = {
+  cache: 'Fetched before.',
+  here: 'Found here.',
+  hub: 'Fetched when training starts.',
+  package: 'Comes with mambatune, to try it; its text is not useful.',
 }
 
 function choiceOf({base, config, parameters, where}: FoundModel, fit: ModelFit | undefined): Choice {
   const label = where === 'package' ? path.basename(base) : base
-  const room = fit === undefined ? '' : fit.fits ? 'fits' : `too large: needs ${memoryText(fit.needs)}`
-  const cells = [
-    padEnd(truncate(label, NAME), NAME),
-    padStart(sizeText(parameters), 5),
-    padEnd(PLACES[where], 20),
-    room,
-  ]
+  const room = fit === undefined ? '' : fit.fits ? 'fits' : `too large, ${memoryText(fit.needs)}`
+  const cells = [padEnd(truncate(label, NAME), NAME), padStart(sizeText(parameters), 5), padEnd(PLACES[where], 7), room]
   const shape = `${config.architecture === 'mamba' ? 'Mamba-1' : 'Mamba-2'}, ${config.layers} layers of width ${config.hidden}`
-  const needs = fit ? `; trains from ${memoryText(fit.needs)} of memory on` : ''
+  const needs = fit ? `; a small step takes ${memoryText(fit.needs)}` : ''
   return {
-    description: `${base}: ${shape}${needs}`,
+    description: `${ABOUT[where]} ${shape}${needs}.`,
     name: truncate(cells.join('  ').trimEnd(), columns() - 3),
     short: base,
     value: base,

@@ -89,7 +89,7 @@ function leaveAtInterrupt(): {readonly dispose: () => void} {
 }
 
 async function unasked(options: InitOptions, given: Given): Promise<Outcome> {
-  const [{Facts}, {answerFromFlags}, {reviewOf, reviewText}] = await Promise.all([
+  const [{Facts}, {answerFromFlags}, {reviewOf, shownText}] = await Promise.all([
     import('./facts.js'),
     import('./from-flags.js'),
     import('./review.js'),
@@ -97,13 +97,13 @@ async function unasked(options: InitOptions, given: Given): Promise<Outcome> {
   const facts = new Facts(options)
   const speed = await answerFromFlags(facts, given, options.measures)
   const review = await reviewOf(facts, speed, fileFor(facts, options.file))
-  options.out(reviewText(review, createStyle(hasColour(process.stdout, process.env))))
+  options.out(shownText(review))
   await save(review, options)
   return outcomeOf(review, {isSaved: true, isStarted: options.starts})
 }
 
 async function asked(options: InitOptions, given: Given): Promise<Outcome> {
-  const [{Facts}, {reviewOf, reviewText}, {askEnding, Walk}] = await Promise.all([
+  const [{Facts}, {reviewOf, shownText}, {askEnding, Walk}] = await Promise.all([
     import('./facts.js'),
     import('./review.js'),
     import('./walk.js'),
@@ -113,7 +113,7 @@ async function asked(options: InitOptions, given: Given): Promise<Outcome> {
   await walk.go(given)
   for (;;) {
     const review = await reviewOf(facts, await walk.speed(), fileFor(facts, options.file))
-    options.out(`\n${reviewText(review, createStyle(hasColour(process.stdout, process.env)))}\n`)
+    options.out(`\n${shownText(review)}\n`)
     const ending = options.starts ? 'start' : await askEnding(review.file)
     if (ending === 'change') {
       await walk.change()

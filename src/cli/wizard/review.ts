@@ -5,11 +5,12 @@ import {newRecipe, type NewRecipe} from '../../recipe/new/new-recipe.js'
 import {type RunTime, runTime} from '../../report/new/run-time.js'
 import {type TrainingSpeed} from '../../report/new/training-speed.js'
 import {quoted} from '../failure.js'
-import {formatCount, formatDuration} from '../format.js'
+import {truncate} from '../display-width.js'
+import {formatCount} from '../format.js'
 import {findData} from '../locate-data.js'
 import {planText} from '../plan-text.js'
-import {type Style} from '../terminal.js'
-import {speedText} from './ask-budget.js'
+import {createStyle, hasColour, isInteractive, type Style} from '../terminal.js'
+import {aboutTime, speedText} from './ask-budget.js'
 import {draftSoFar} from './drafting.js'
 import {type Facts} from './facts.js'
 
@@ -70,10 +71,17 @@ function commandsOf(
   }
 }
 
-export function reviewText(review: Review, style: Style): string {
+/** As standard output can show it. */
+export function shownText(review: Review): string {
+  const {env, stdout} = process
+  return reviewText(review, createStyle(hasColour(stdout, env)), isInteractive(stdout, env) ? stdout.columns : null)
+}
+
+/** `columns` is the width of a terminal, in which comments of the recipe are cut; null: nothing is cut. */
+function reviewText(review: Review, style: Style, columns: number | null): string {
   const {commands, file, fitted, plan, text} = review
   return [
-    `${style.bold(file)}\n\n${colouredYaml(text.trimEnd(), style)}`,
+    `${style.bold(file)}\n\n${yamlText(text.trimEnd(), style, columns)}`,
     `${style.bold('Plan')}\n\n${planText(plan)}`,
     ...(fitted.length > 0 ? [`Made smaller, so that a step fits: ${fitted.join(', ')}`] : []),
     timeText(review),
@@ -83,14 +91,13 @@ export function reviewText(review: Review, style: Style): string {
 
 function timeText({speed, time}: Review): string {
   if (time === null || speed === null) return 'Time is not known: the speed of this machine was not measured.'
-  const about = formatDuration(Math.round(time.seconds))
-  return `Time: about ${about} for ${formatCount(time.steps)} steps; ${speedText(speed)}`
+  return `Time: about ${aboutTime(time.seconds)} for ${formatCount(time.steps)} steps; ${speedText(speed)}`
 }
 
-/** Comments step back. */
-function colouredYaml(text: string, style: Style): string {
-  return text
+/** Comments step back, and end where the line does. */
+function yamlText(text: string, style: Style, columns: number | null): string {
+  const lines = text
     .split('\n')
-    .map((line) => line.replace(/(^|\s)#\s.*$|^#$/, (comment) => style.dim(comment)))
-    .join('\n')
+    .map((line) => (columns === null || !/(^|\s)#/.test(line) ? line : truncate(line, columns)))
+  return lines.map((line) => line.replace(/(^|\s)#( .*)?$/, (comment) => style.dim(comment))).join('\n')
 }

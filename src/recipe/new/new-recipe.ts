@@ -37,7 +37,7 @@ const counted = (count: number): string => count.toLocaleString('en-US')
 
 function opening({choices: {data, goal, model, out}, method}: Draft, file: string): string[] {
   return [
-    `# ${path.basename(model)} on ${path.basename(data)}: ${goalFacts[goal].title.toLowerCase()}, ${method.title}`,
+    `# ${path.basename(model)} on ${path.basename(data)}: ${goalFacts[goal].title.toLowerCase()} (${method.title})`,
     '#',
     `#   mambatune train ${file}`,
     '#',

@@ -8,7 +8,7 @@ import {fits} from '../../train/memory-fit.js'
 import {type FoundPlace} from '../plan.js'
 import {type FoundModel} from './find-models.js'
 
-/** One row of so many tokens, by the method that is offered first */
+/** One row of so many tokens */
 const LENGTH = 256
 
 export interface ModelFit {
@@ -45,7 +45,7 @@ async function estimate(
   const {adapters} = chooseMethod('light', config, {parameters})
   const {total} = await estimateMemory({
     adapters: adapters.map(({settings}) => settings),
-    checkpointing: place.device === 'gpu' ? 'block' : 'none',
+    checkpointing: 'block',
     config,
     length: LENGTH,
     rows: 1,
