@@ -76,6 +76,7 @@ function ofMethod(
         {method, rank, targets: ['in_proj', 'out_proj']},
         'random updates, of which the scales are trained',
         {
+          dropout: 'scales alone learn little by heart',
           first_scale: "the paper's value",
           rank: 'high, because each costs one number a site',
           seed: 'of the random matrices, which are made from it again',

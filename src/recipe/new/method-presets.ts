@@ -16,8 +16,8 @@ interface PresetFacts {
   readonly why: string
   /** Whether larger models want less */
   readonly falls: boolean
-  /** Sparse dimensions are of the state matrix A that Mamba-2 does not have. */
-  readonly only?: MambaConfig['architecture']
+  /** Absent: every model can have it. */
+  readonly suits?: (config: MambaConfig) => boolean
 }
 
 const LOW_RANK = {falls: true, learningRate: 1e-3}
@@ -27,6 +27,8 @@ const facts: Readonly<Record<MethodPreset, PresetFacts>> = {
     about: about('additional-scan'),
     falls: false,
     learningRate: 5e-3,
+    // Norms of Falcon-Mamba run over all states of B and C, new ones included.
+    suits: (config) => config.architecture === 'mamba2' || config.mixerEpsilon === null,
     title: 'More states',
     why: "the paper's; high, because the new rows of C start at zero",
   },
@@ -86,7 +88,7 @@ const facts: Readonly<Record<MethodPreset, PresetFacts>> = {
     about: about('sparse-dimension'),
     falls: false,
     learningRate: 2e-3,
-    only: 'mamba',
+    suits: ({architecture}) => architecture === 'mamba',
     title: 'Sparse dimensions',
     why: 'the paper takes 1e-3 to 4e-3',
   },
@@ -132,9 +134,9 @@ export interface ChosenMethod {
   readonly learningRate: {readonly value: number; readonly why: string}
 }
 
-/** Those that a model of this architecture can have. */
-export function methodPresetsFor({architecture}: Pick<MambaConfig, 'architecture'>): readonly MethodPreset[] {
-  return METHOD_PRESETS.filter((name) => (facts[name].only ?? architecture) === architecture)
+/** Those that a model can have. */
+export function methodPresetsFor(config: MambaConfig): readonly MethodPreset[] {
+  return METHOD_PRESETS.filter((name) => facts[name].suits?.(config) ?? true)
 }
 
 /** `parameters` is the size of the model; `steps` those of the run, as far as they are known. */
