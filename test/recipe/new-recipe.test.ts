@@ -8,7 +8,7 @@ import {goalsFor} from '../../src/recipe/new/goals.js'
 import {METHOD_PRESETS} from '../../src/recipe/new/method-names.js'
 import {chooseMethod, methodPresetsFor} from '../../src/recipe/new/method-presets.js'
 import {newRecipe} from '../../src/recipe/new/new-recipe.js'
-import {meanLength, rowLength, type RowFacts, sequencesOf} from '../../src/recipe/new/row-facts.js'
+import {paddedLength, rowLength, type RowFacts, sequencesOf} from '../../src/recipe/new/row-facts.js'
 import {countParameters} from '../../src/report/inspect-model.js'
 import {trainedNumbers} from '../../src/report/plan.js'
 
@@ -114,6 +114,16 @@ describe('a budget', () => {
   })
 })
 
+test('evaluations are few, and rarer where they take long beside the steps', () => {
+  const every = (steps: number, validation: number, goal: 'answer' | 'classify' = 'answer'): number =>
+    draftOf({...choices, budget: {amount: steps, unit: 'steps'}, goal}, {...facts, rows: {...rows, validation}})
+      .evaluateEvery
+  expect([every(1000, 14_000), every(1000, 14_000, 'classify')]).toEqual([250, 125])
+  // A third of 14,400 tokens is a tenth of 100 steps of 8 × 60 tokens.
+  expect(every(100, 14_400)).toBe(100)
+  expect(every(2, 1)).toBe(1)
+})
+
 describe('rows', () => {
   test('are as long as the longest, or as 95 % of them, or as the device has room for', () => {
     expect(rowLength(rows, 'cpu').value).toBe(96)
@@ -125,7 +135,7 @@ describe('rows', () => {
   test('of plain text are pieces', () => {
     const text = {...rows, isPlainText: true, rows: 1, total: 1000}
     expect(rowLength(text, 'cpu').value).toBe(128)
-    expect([sequencesOf(text, 128), meanLength(text, 128)]).toEqual([8, 125])
+    expect([sequencesOf(text, 128), paddedLength(text, 128), paddedLength(rows, 128)]).toEqual([8, 128, 60])
     expect(draftOf({...choices, goal: 'text'}, {...facts, rows: {...text, format: 'text'}}).stepsPerEpoch).toBe(1)
   })
 

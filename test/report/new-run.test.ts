@@ -100,7 +100,7 @@ describe('the time of a run', () => {
   }
 
   test('is that of its steps, padded, and of its evaluations', () => {
-    // 20 steps of 8 × 50 tokens, and 5 evaluations of 600 at a third of the cost, at 100 tokens a second
+    // 20 steps of 8 × 50 tokens, and 5 evaluations of 600 at a third of the cost, at 100 tokens a second: one in five steps
     expect(runTime(draft(2, 'epochs'), 100)).toEqual({epochs: 2, seconds: 80 + 10, steps: 20})
   })
 

@@ -34,7 +34,7 @@ export async function askMethod(facts: Facts, preset: string): Promise<string> {
     const percent = Number(((100 * trained) / parameters).toPrecision(2))
     const cells = [padEnd(title, 17), padStart(shortCount(trained), 6), 'numbers,', padStart(`${percent} %`, 6)]
     return {
-      description: `${about} Learning rate ${learningRate.value}.`,
+      description: `${about} Learning rate ${learningRate.value.toExponential()}.`,
       name: `${cells.join(' ')} of the model's`,
       short: title,
       value: method,

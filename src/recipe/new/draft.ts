@@ -5,7 +5,15 @@ import {type Budget, type Limits, limitsOf} from './budget.js'
 import {type Goal, goalFacts, lossOnFor} from './goals.js'
 import {type MethodPreset} from './method-names.js'
 import {chooseMethod, type ChosenMethod} from './method-presets.js'
-import {batchSize, type Reasoned, rowLength, type RowFacts, sequencesOf} from './row-facts.js'
+import {
+  batchSize,
+  FORWARD_SHARE,
+  paddedLength,
+  type Reasoned,
+  rowLength,
+  type RowFacts,
+  sequencesOf,
+} from './row-facts.js'
 
 export interface DraftFacts {
   readonly config: MambaConfig
@@ -40,6 +48,8 @@ export interface Draft {
   readonly limits: Limits
   readonly lossOn: ReturnType<typeof lossOnFor>
   readonly stopsEarly: boolean
+  /** Steps from one evaluation to the next */
+  readonly evaluateEvery: number
   readonly stepsPerEpoch: number
   /** Optimizer steps; null where minutes end the run and the speed is not known */
   readonly steps: number | null
@@ -57,9 +67,12 @@ export function draftOf(choices: Choices, facts: DraftFacts): Draft {
   const batch = batchSize(rows)
   const stepsPerEpoch = Math.ceil(sequencesOf(rows, length.value) / batch.value)
   const steps = stepsOf(choices.budget, stepsPerEpoch, secondsPerStep)
+  const stopsEarly = goalFacts[choices.goal].stopsEarly && choices.validation !== null
+  const tokensPerStep = batch.value * paddedLength(rows, length.value)
   return {
     batch,
     choices,
+    evaluateEvery: interval(steps ?? stepsPerEpoch, stopsEarly, rows.validation ?? 0, tokensPerStep),
     facts,
     length,
     limits: limitsOf(choices.budget, steps === null ? null : steps / stepsPerEpoch),
@@ -67,8 +80,20 @@ export function draftOf(choices: Choices, facts: DraftFacts): Draft {
     method: chooseMethod(choices.method, config, {parameters, steps}),
     steps,
     stepsPerEpoch,
-    stopsEarly: goalFacts[choices.goal].stopsEarly && choices.validation !== null,
+    stopsEarly,
   }
+}
+
+/** Evaluations of a run, beside the one before the first step */
+const EVALUATIONS = {early: 8, usual: 4}
+/** Of the time, for evaluations, at most */
+const SHARE = 0.1
+
+/** A few times in `steps`, but not so often that evaluating takes long beside training. */
+function interval(steps: number, stopsEarly: boolean, validationTokens: number, tokensPerStep: number): number {
+  const wanted = Math.round(steps / (stopsEarly ? EVALUATIONS.early : EVALUATIONS.usual))
+  const least = Math.ceil((FORWARD_SHARE * validationTokens) / (SHARE * tokensPerStep))
+  return Math.max(1, wanted, least)
 }
 
 /** Optimizer steps that a budget is about. */

@@ -164,16 +164,13 @@ const stoppingLines = (): string[] => [
   keyLine(2, 'keep', 'best', 'the values with the lowest validation loss'),
 ]
 
-/** Evaluations of a run, beside the one before the first step */
-const EVALUATIONS = {early: 8, usual: 4}
-
-function evaluationLines({choices, stepsPerEpoch, steps, stopsEarly}: Draft): string[] {
+function evaluationLines({choices, evaluateEvery, steps, stepsPerEpoch}: Draft): string[] {
   if (choices.validation === null) return []
-  const times = stopsEarly ? EVALUATIONS.early : EVALUATIONS.usual
-  const every = Math.max(1, Math.round((steps ?? stepsPerEpoch) / times))
+  const times = Math.ceil((steps ?? stepsPerEpoch) / evaluateEvery)
+  const often = times === 1 ? 'once' : `about ${times} times`
   return [
     'eval:',
-    keyLine(2, 'every', every, `steps: about ${times} times in ${steps === null ? 'an epoch' : 'the run'}`),
+    keyLine(2, 'every', evaluateEvery, `steps: ${often} in ${steps === null ? 'an epoch' : 'the run'}`),
     keyLine(2, 'at_start', true, 'the loss of the untouched model, to compare with'),
   ]
 }

@@ -55,7 +55,10 @@ export function sequencesOf({isPlainText, rows, total}: RowFacts, length: number
   return isPlainText ? Math.max(1, Math.ceil(total / length)) : rows
 }
 
-/** Tokens of a sequence on average, after cutting. */
-export function meanLength(facts: RowFacts, length: number): number {
-  return Math.min(length, facts.total / sequencesOf(facts, length))
+/** Of a batch: rows are padded to the longest of them, which is one of the longer ones of all. */
+export function paddedLength({isPlainText, percentile95}: RowFacts, length: number): number {
+  return isPlainText ? length : Math.min(length, percentile95)
 }
+
+/** What a forward pass alone costs of a step. */
+export const FORWARD_SHARE = 1 / 3
