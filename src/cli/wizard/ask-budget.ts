@@ -72,9 +72,8 @@ export function estimateText(budget: Budget, draft: Draft, speed: TrainingSpeed 
 
 /** Estimates have no seconds in them where there are many minutes. */
 export function aboutTime(seconds: number): string {
-  return seconds < 600
-    ? formatDuration(Math.round(seconds))
-    : formatDuration(60 * Math.round(seconds / 60)).replace(/m00s$/, 'm')
+  const rounded = seconds < 600 ? Math.round(seconds) : 60 * Math.round(seconds / 60)
+  return formatDuration(rounded).replace(/m00s$/, 'm')
 }
 
 /** '1,345 tokens/s, measured here: …' */

@@ -3,13 +3,14 @@ import {existsSync} from 'node:fs'
 import path from 'node:path'
 import {type DeviceChoice} from '../../backend/devices.js'
 import {makeDirectory, writeFileDurably} from '../../checkpoint/output-directory.js'
-import {EXIT, FileError} from '../../errors.js'
+import {EXIT, FileError, InterruptedError} from '../../errors.js'
 import {type Question, QUESTIONS} from '../../recipe/new/answers.js'
 import {type Recipe} from '../../recipe/schema.js'
 import {type RunPlan} from '../../report/plan.js'
 import {type Reporter} from '../reporter.js'
 import {createStyle, hasColour, isInteractive, signsFor} from '../terminal.js'
 import {type Facts} from './facts.js'
+import {failureText} from './failure-text.js'
 import {type Given, requireAll} from './given.js'
 import {type Review} from './review.js'
 
@@ -66,7 +67,7 @@ export async function init(options: InitOptions): Promise<Outcome> {
   const isAsked = !isComplete && !options.isJson && hasTerminal()
   if (!isComplete && !isAsked) requireAll(given)
   if (options.file !== null) requireFree(options.file)
-  const leave = leaveAtInterrupt()
+  const leave = leaveAtInterrupt(options.reporter)
   try {
     return await (isAsked ? asked(options, given) : unasked(options, given))
   } finally {
@@ -79,9 +80,10 @@ function hasTerminal(): boolean {
 }
 
 /** Between questions Ctrl+C is a signal; nothing has been written that would have to be finished. */
-function leaveAtInterrupt(): {readonly dispose: () => void} {
+function leaveAtInterrupt(reporter: Reporter): {readonly dispose: () => void} {
   const leave = (): void => {
-    process.stderr.write('\n')
+    reporter.stop()
+    process.stderr.write(`${failureText(new InterruptedError('Stopped before the end.'))}\n`)
     process.exit(EXIT.interrupted)
   }
   process.prependListener('SIGINT', leave)

@@ -5,8 +5,7 @@ import {type Question, QUESTIONS} from '../../recipe/new/answers.js'
 import {budgetText, parseBudget} from '../../recipe/new/budget.js'
 import {goalFacts, type Goal} from '../../recipe/new/goals.js'
 import {type TrainingSpeed} from '../../report/new/training-speed.js'
-import {describeFailure, formatFailure} from '../failure.js'
-import {createStyle, hasColour, signsFor} from '../terminal.js'
+import {createStyle, hasColour} from '../terminal.js'
 import {askBudget} from './ask-budget.js'
 import {askData, askValidation} from './ask-data.js'
 import {askGoal, askMethod} from './ask-method.js'
@@ -17,6 +16,7 @@ import {dataFoundText} from './data-found.js'
 import {defaultAnswer} from './default-answer.js'
 import {speedOf} from './drafting.js'
 import {type Facts} from './facts.js'
+import {failureText} from './failure-text.js'
 import {type Given} from './given.js'
 import {onTerminal, TITLES} from './screen.js'
 
@@ -111,12 +111,6 @@ function shown(question: Question, answer: string): string {
   if (question === 'goal') return goalFacts[answer as Goal].title
   const budget = question === 'budget' ? parseBudget(answer) : null
   return budget ? budgetText(budget) : answer
-}
-
-function failureText(error: MambatuneError): string {
-  const {env, platform, stderr} = process
-  const failure = describeFailure(error, {argv: [], bin: 'mambatune', command: 'init', parsed: true})
-  return formatFailure(failure, createStyle(hasColour(stderr, env)), signsFor(env, platform))
 }
 
 export type Ending = 'start' | 'save' | 'change' | 'leave'

@@ -2,6 +2,7 @@
  * How fast a model trains on this machine: a few steps on random weights of its shape, or, where that would take long, of a smaller
  * one, whose speed is then scaled by the numbers of the models. No checkpoint is read, so it is known before one is downloaded.
  */
+import {setImmediate} from 'node:timers/promises'
 import {type DeviceChoice, startDevice} from '../../backend/devices.js'
 import {type MambaConfig} from '../../model/config.js'
 import {presetConfig} from '../../model/presets.js'
@@ -56,6 +57,8 @@ export async function measureSpeed(question: SpeedQuestion): Promise<TrainingSpe
       mode: 'train',
       profile: false,
       recompute: false,
+      // Between two steps Ctrl+C can be heard.
+      report: () => setImmediate(),
       steps: STEPS,
       warmup: 1,
     })
