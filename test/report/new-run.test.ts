@@ -1,14 +1,18 @@
 import {beforeAll, describe, expect, test} from '@jest/globals'
 import {cp, mkdir, writeFile} from 'node:fs/promises'
 import path from 'node:path'
+import {estimateText} from '../../src/cli/wizard/ask-budget.js'
 import {modelChoices} from '../../src/cli/wizard/ask-model.js'
 import {pathsFor} from '../../src/cli/wizard/path-choices.js'
+import {type MambaConfig} from '../../src/model/config.js'
 import {presetConfig} from '../../src/model/presets.js'
-import {draftOf} from '../../src/recipe/new/draft.js'
+import {type Choices, type DraftFacts, draftOf} from '../../src/recipe/new/draft.js'
+import {chooseMethod} from '../../src/recipe/new/method-presets.js'
 import {findTrainingData, findValidation} from '../../src/report/new/find-data.js'
 import {findModels, type FoundModel} from '../../src/report/new/find-models.js'
 import {fitOf} from '../../src/report/new/model-fit.js'
 import {runTime, secondsPerStep} from '../../src/report/new/run-time.js'
+import {measureSpeed} from '../../src/report/new/training-speed.js'
 import {workDirectory} from '../support/work-directory.js'
 
 const inWork = workDirectory()
@@ -88,13 +92,48 @@ describe('data', () => {
   })
 })
 
+const FACTS: DraftFacts = {
+  config: presetConfig('tiny'),
+  device: 'cpu',
+  hasEos: true,
+  parameters: 4e6,
+  rows: {format: 'text', isPlainText: false, longest: 80, percentile95: 50, rows: 80, total: 3000, validation: null},
+  secondsPerStep: null,
+}
+const CHOICES: Choices = {
+  budget: {amount: 1, unit: 'epochs'},
+  data: 'a',
+  goal: 'text',
+  method: 'light',
+  model: 'm',
+  out: 'o',
+  validation: 'v',
+}
+
+test('the speed of a small model is measured, that of a large one follows from it', async () => {
+  const question = {
+    adapters: (config: MambaConfig) =>
+      chooseMethod('light', config, {parameters: 4e6}).adapters.map(({settings}) => settings),
+    device: 'cpu',
+    gpuMemory: null,
+    length: 8,
+    rows: 1,
+  } as const
+  const small = await measureSpeed({...question, config: {...presetConfig('tiny'), layers: 1}})
+  expect(small.source).toMatch(/^measured here: 2 steps of 1 × 8 tokens on cpu, \d+ threads?$/)
+  const large = await measureSpeed({...question, config: presetConfig('mamba-130m')})
+  expect(large.source).toMatch(
+    /^scaled by size from a model of 4 million numbers, measured here: 2 steps of 1 × 8 tokens/,
+  )
+  expect(large.tokensPerSecond).toBeLessThan(small.tokensPerSecond)
+  const text = estimateText({amount: 1, unit: 'steps'}, draftOf(CHOICES, FACTS), {...small, tokensPerSecond: 100})
+  expect(text).toBe('about 4s, 1 step, 0.1 epochs')
+})
+
 describe('the time of a run', () => {
-  const rows = {format: 'text', isPlainText: false, longest: 80, percentile95: 50, rows: 80, total: 3000} as const
-  const facts = {config: presetConfig('tiny'), device: 'cpu', hasEos: true, parameters: 4e6} as const
-  const choices = {data: 'a', goal: 'text', method: 'light', model: 'm', out: 'o', validation: 'v'} as const
   const draft = (amount: number, unit: 'epochs' | 'minutes'): ReturnType<typeof draftOf> => {
-    const all = {...choices, budget: {amount, unit}}
-    const known = {...facts, rows: {...rows, validation: 600}}
+    const all = {...CHOICES, budget: {amount, unit}}
+    const known = {...FACTS, rows: {...FACTS.rows, validation: 600}}
     const first = draftOf(all, {...known, secondsPerStep: null})
     return draftOf(all, {...known, secondsPerStep: secondsPerStep(first, 100)})
   }

@@ -64,11 +64,13 @@ export function estimateText(budget: Budget, draft: Draft, speed: TrainingSpeed 
   const {choices, facts} = draft
   const own = draftOf({...choices, budget}, facts)
   const time = speed === null ? null : runTime(own, speed.tokensPerSecond)
-  if (time === null) return own.steps === null ? 'as many steps as it has time for' : `${formatCount(own.steps)} steps`
+  if (time === null) return own.steps === null ? 'as many steps as it has time for' : stepsText(own.steps)
   const epochs = time.epochs < 0.1 ? time.epochs.toPrecision(1) : time.epochs.toFixed(1)
-  const work = `${formatCount(time.steps)} steps, ${epochs} epochs`
+  const work = `${stepsText(time.steps)}, ${epochs} epochs`
   return budget.unit === 'minutes' ? `about ${work}` : `about ${aboutTime(time.seconds)}, ${work}`
 }
+
+const stepsText = (steps: number): string => `${formatCount(steps)} step${steps === 1 ? '' : 's'}`
 
 /** Estimates have no seconds in them where there are many minutes. */
 export function aboutTime(seconds: number): string {

@@ -2,12 +2,11 @@
 import path from 'node:path'
 import {NO_VALIDATION, type Question} from '../../recipe/new/answers.js'
 import {budgetFlag} from '../../recipe/new/budget.js'
-import {stepsOf} from '../../recipe/new/draft.js'
 import {goalFacts} from '../../recipe/new/goals.js'
 import {findValidation} from '../../report/new/find-data.js'
 import {type TrainingSpeed} from '../../report/new/training-speed.js'
 import {exists, goalsOf} from './check-answer.js'
-import {choicesSoFar, draftSoFar, rowFacts} from './drafting.js'
+import {choicesSoFar, draftSoFar} from './drafting.js'
 import {type Facts} from './facts.js'
 
 type Default = (facts: Facts, speed: TrainingSpeed | null) => Promise<string>
@@ -17,20 +16,18 @@ export function defaultAnswer(question: Question, facts: Facts, speed: TrainingS
   return defaults[question](facts, speed)
 }
 
-/** Rows from which on one pass is enough to begin with */
-const MANY_ROWS = 2000
+/** Steps of an epoch from which on one pass is enough to begin with */
+const MANY_STEPS = 250
 /** Seconds; a first run should be over before one has forgotten what it was for. */
 const LONG = 30 * 60
 
 const defaults: Readonly<Record<Question, Default>> = {
   async budget(facts, speed) {
-    const {rows} = rowFacts(await facts.data(), null)
+    const {facts: known, stepsPerEpoch} = await draftSoFar(facts, speed)
     const {few, many} = goalFacts[choicesSoFar(facts).goal].epochs
-    const budget = {amount: rows < MANY_ROWS ? few : many, unit: 'epochs'} as const
-    const {facts: known, stepsPerEpoch} = await draftSoFar(facts, speed, budget)
-    const steps = stepsOf(budget, stepsPerEpoch, null) ?? 0
-    const isLong = known.secondsPerStep !== null && steps * known.secondsPerStep > LONG
-    return budgetFlag(isLong ? {amount: LONG / 60, unit: 'minutes'} : budget)
+    const amount = stepsPerEpoch < MANY_STEPS ? few : many
+    const isLong = known.secondsPerStep !== null && amount * stepsPerEpoch * known.secondsPerStep > LONG
+    return budgetFlag(isLong ? {amount: LONG / 60, unit: 'minutes'} : {amount, unit: 'epochs'})
   },
   async data(facts) {
     const [first] = await facts.trainingData()

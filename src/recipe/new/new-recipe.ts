@@ -128,7 +128,12 @@ function limitLines({choices: {budget}, limits, stepsPerEpoch}: Draft): string[]
   const {epochs, maxMinutes, maxSteps} = limits
   const isLead = budget.unit === 'epochs'
   const epochLine = isLead
-    ? keyLine(2, 'epochs', epochs, `passes over the rows, of ${counted(stepsPerEpoch)} steps each`)
+    ? keyLine(
+        2,
+        'epochs',
+        epochs,
+        `passes over the rows, of ${counted(stepsPerEpoch)} ${stepsPerEpoch === 1 ? 'step' : 'steps'} each`,
+      )
     : keyLine(2, 'epochs', epochs, `more than there is time for: ${budgetText(budget)} end the run`)
   return [
     epochLine,
