@@ -5,6 +5,7 @@ import {type Question, QUESTIONS} from '../../recipe/new/answers.js'
 import {budgetText, parseBudget} from '../../recipe/new/budget.js'
 import {goalFacts, type Goal} from '../../recipe/new/goals.js'
 import {type TrainingSpeed} from '../../report/new/training-speed.js'
+import {truncate} from '../display-width.js'
 import {createStyle, hasColour} from '../terminal.js'
 import {askBudget} from './ask-budget.js'
 import {askData, askValidation} from './ask-data.js'
@@ -18,7 +19,7 @@ import {speedOf} from './drafting.js'
 import {type Facts} from './facts.js'
 import {failureText} from './failure-text.js'
 import {type Given} from './given.js'
-import {onTerminal, TITLES} from './screen.js'
+import {columns, onTerminal, TITLES} from './screen.js'
 
 type Ask = (facts: Facts, preset: string, speed: TrainingSpeed | null) => Promise<string>
 
@@ -54,13 +55,17 @@ export class Walk {
   /** Asks which answer is to be another, then for it, and for those that no longer go with it. */
   async change(): Promise<void> {
     const choices = QUESTIONS.map((question) => ({
-      name: `${TITLES[question].padEnd(33)} ${shown(question, this.facts.answer(question))}`,
+      name: truncate(`${TITLES[question].padEnd(33)} ${shown(question, this.facts.answer(question))}`, columns() - 3),
       short: TITLES[question],
       value: question,
     }))
     const question = await select({choices, message: 'Which answer?', pageSize: choices.length}, onTerminal)
+    const isNamedByDefault = this.facts.answer('out') === (await defaultAnswer('out', this.facts, null))
     await this.ask(question, this.facts.answer(question))
     if (question === 'data') await this.ask('validation')
+    if (isNamedByDefault && question !== 'out') {
+      this.facts.answers.set('out', await defaultAnswer('out', this.facts, null))
+    }
     for (const other of QUESTIONS) if (!(await this.stillGood(other))) await this.ask(other)
   }
 
