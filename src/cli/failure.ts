@@ -103,7 +103,8 @@ function asTyped({argv, bin, command}: Invocation): string {
   return [bin, command, ...argv.map(quoted)].filter((word) => word !== '').join(' ')
 }
 
-function quoted(word: string): string {
+/** A word as a shell takes it. */
+export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
 }
 

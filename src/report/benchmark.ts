@@ -29,7 +29,8 @@ export interface BenchmarkOptions {
   readonly recompute: boolean
   /** Time per kernel of one more step */
   readonly profile: boolean
-  readonly report?: (done: number, total: number) => void
+  /** Is waited for */
+  readonly report?: (done: number, total: number) => void | Promise<void>
 }
 
 /** Names are those of `bench --json`. */
@@ -99,7 +100,7 @@ async function measure(options: BenchmarkOptions, run: () => Promise<number | nu
     const now = performance.now()
     if (step >= warmup && step < warmup + steps) times.push(now - last)
     last = now
-    report(Math.min(step + 1, warmup + steps), warmup + steps)
+    await report(Math.min(step + 1, warmup + steps), warmup + steps)
     if (step + 1 < total) under = ahead ?? run()
   }
   times.sort((a, b) => a - b)

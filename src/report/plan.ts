@@ -112,13 +112,8 @@ type Parameters = Pick<RunPlan, 'base_parameters' | 'trainable_parameters' | 'tr
 
 function parametersOf(shape: RunShape, config: MambaConfig): Parameters {
   const base = countParameters(config)
-  const numbersOf = (adapters: readonly AdapterSettings[]): number =>
-    [...parameterSpecs(adapters, config).values()].reduce(
-      (total, {frozen, shape: own}) => total + (frozen ? 0 : sizeOf(own)),
-      0,
-    )
-  const first = numbersOf(shape.adapters) // reports targets that match nothing
-  const trainable = numbersOf(lastPhases(shape.adapters, config))
+  const first = trainedNumbers(shape.adapters, config) // reports targets that match nothing
+  const trainable = trainedNumbers(lastPhases(shape.adapters, config), config)
   const steps = phaseEndOf(shape.adapters)
   return {
     base_parameters: base,
@@ -126,6 +121,14 @@ function parametersOf(shape: RunShape, config: MambaConfig): Parameters {
     trainable_percent: (100 * trainable) / (base + trainable),
     warmup: steps === null ? null : {steps, trainable_parameters: first},
   }
+}
+
+/** Numbers that adapters train. Errors: RecipeError for targets that match nothing. */
+export function trainedNumbers(adapters: readonly AdapterSettings[], config: MambaConfig): number {
+  return [...parameterSpecs(adapters, config).values()].reduce(
+    (total, {frozen, shape}) => total + (frozen ? 0 : sizeOf(shape)),
+    0,
+  )
 }
 
 async function checkpointingOf({train}: Recipe, shape: RunShape): Promise<PlannedCheckpointing> {
@@ -169,14 +172,18 @@ async function findExamples(
   }
 }
 
-interface FoundPlace {
+export interface FoundPlace {
   readonly place: Place
   readonly description: string
   readonly available: MemorySize
 }
 
 /** Where the run would go. A GPU is looked at if one answers, and taken for a large one if it is asked for and none does. */
-async function findPlace(choice: DeviceChoice, {model}: Recipe, limit: number | null): Promise<FoundPlace> {
+export async function findPlace(
+  choice: DeviceChoice,
+  {model}: {readonly model: Pick<Recipe['model'], 'dtype'>},
+  limit: number | null,
+): Promise<FoundPlace> {
   const precision = model.dtype === 'f32' ? 'f32' : 'f16'
   if (choice === 'cpu' || choice === 'tensorflow') return onProcessor(choice)
   const opened = await openGpu({checked: false, precision}).catch((error: unknown) => {

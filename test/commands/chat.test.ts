@@ -1,9 +1,8 @@
-import {spawn} from '@lydell/node-pty'
 import {beforeAll, describe, expect, test} from '@jest/globals'
 import {readFile} from 'node:fs/promises'
-import path from 'node:path'
 import {loadTokenizer} from '../../src/data/tokenizer.js'
-import {repository, runCommand, type RunResult} from '../cli/run-command.js'
+import {runCommand, type RunResult} from '../cli/run-command.js'
+import {talk} from '../cli/talk.js'
 import {goldenPath, readReference} from '../support/golden.js'
 import {lora, writeRandomAdapter} from '../support/random-adapter.js'
 import {jsonOf} from '../support/runs.js'
@@ -73,38 +72,6 @@ describe('chat without a terminal', () => {
 })
 
 describe('chat at a terminal', () => {
-  /** Types each text when what it waits for has appeared since the one before; gives the screen and the exit code. */
-  async function talk(
-    args: readonly string[],
-    typing: readonly [string, string][],
-  ): Promise<{code: number; seen: string}> {
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'CI'))
-    const terminal = spawn(process.execPath, [path.join(repository, 'bin', 'run.js'), ...args], {
-      cols: 100,
-      cwd: repository,
-      env: {...env, NO_COLOR: '1', TERM: 'xterm'},
-      rows: 40,
-    })
-    const left = [...typing]
-    let [fresh, seen] = ['', '']
-    terminal.onData((data) => {
-      seen += data
-      fresh += data
-      for (let [next] = left; next && fresh.includes(next[0]); [next] = left) {
-        left.shift()
-        fresh = fresh.slice(fresh.indexOf(next[0]) + next[0].length)
-        if (next[1] !== '') terminal.write(next[1])
-      }
-    })
-    const limit = setTimeout(() => terminal.kill('SIGKILL'), 30_000)
-    const code = await new Promise<number>((resolve) => terminal.onExit(({exitCode}) => resolve(exitCode)))
-    clearTimeout(limit)
-    if (left.length > 0) {
-      throw new Error(`never saw ${JSON.stringify(left[0][0])} in ${JSON.stringify(seen.slice(-1000))}`)
-    }
-    return {code, seen}
-  }
-
   test('shows the answer and what it took, completes commands, forgives mistakes, and leaves with /quit', async () => {
     const {code, seen} = await talk(CHAT, [
       ['> ', '/undo\r'],

@@ -1,0 +1,26 @@
+/** The answers that the command line gives, and what it says where that is not enough. */
+import {UsageError} from '../../errors.js'
+import {type Question, QUESTIONS} from '../../recipe/new/answers.js'
+
+export type Given = ReadonlyMap<Question, string>
+
+/** What each flag takes, for messages. */
+const TAKES: Readonly<Record<Question, string>> = {
+  budget: '3epochs, 20m or 500steps',
+  data: 'a file, a directory, or hub://owner/name',
+  goal: 'answer, chat, classify or text',
+  method: 'balanced, light, thorough, ssm, …',
+  model: 'a directory, or owner/name on the hub',
+  out: 'a new directory for the run',
+  validation: 'a file, a directory, or none',
+}
+
+/** Errors: UsageError that names every flag that is missing. */
+export function requireAll(given: Given): void {
+  const missing = QUESTIONS.filter((question) => !given.has(question))
+  if (missing.length === 0) return
+  throw new UsageError('There is no terminal to ask at, and some questions have no answer.', {
+    faults: missing.map((question) => ({message: TAKES[question], where: `--${question}`})),
+    hint: 'Add these flags, or --yes to take the defaults for them.',
+  })
+}
