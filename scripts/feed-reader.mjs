@@ -3,6 +3,7 @@
 import {readdirSync, writeFileSync} from 'node:fs'
 import {mkdir, readFile, writeFile} from 'node:fs/promises'
 import path from 'node:path'
+import {fileURLToPath} from 'node:url'
 import {MambatuneError} from '../dist/errors.js'
 
 /** Milliseconds that no file of these sizes may take. */
@@ -50,5 +51,21 @@ export async function openReader({file, files, name, read}, directory) {
   return {feed, good: contents.get(file)}
 }
 
-/** The name of a reader as that of a directory. */
+/**
+ * The name of a reader as that of a directory.
+ * @param {{name: string}} reader
+ * @returns {string}
+ */
 export const slugOf = ({name}) => name.replaceAll(/[^a-z\d]+/gi, '-').replaceAll(/^-|-$/g, '')
+
+/** What fuzzing has found, a file for each reader, an input in base64 on each line */
+export const CORPUS = fileURLToPath(new URL('../test/fixtures/fuzz/corpus', import.meta.url))
+
+/** The inputs that are kept for a reader; none where nothing was found. */
+export async function readCorpus(reader) {
+  const text = await readFile(path.join(CORPUS, `${slugOf(reader)}.txt`), 'utf8').catch(() => '')
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => Buffer.from(line, 'base64'))
+}

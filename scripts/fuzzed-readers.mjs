@@ -41,7 +41,7 @@ const openModel = async (directory) => configOf(await openModelDirectory(directo
 const MODELS = [
   {
     file: 'a.safetensors',
-    files: {'a.safetensors': golden('lora', 'adapter_model.safetensors')},
+    files: {'a.safetensors': example('adapter.safetensors')},
     name: 'safetensors',
     read: async (directory) => readTensors(await readSafetensorsHeader(path.join(directory, 'a.safetensors'))),
     share: 10,
@@ -82,7 +82,9 @@ const MODELS = [
 ]
 
 const OURS = {'adapter.json': example('adapter.json'), 'adapter.safetensors': example('adapter.safetensors')}
-const PEFT = {'adapter_config.json': example('adapter_config.json'), 'adapter_model.bin': example('adapter_model.bin')}
+const PEFT_CONFIG = {'adapter_config.json': example('adapter_config.json')}
+const PEFT = {...PEFT_CONFIG, 'adapter_model.safetensors': example('adapter_model.safetensors')}
+const PEFT_PICKLED = {...PEFT_CONFIG, 'adapter_model.bin': example('adapter_model.bin')}
 const PEFT_SAVED = {
   'adapter_config.json': golden('lora', 'adapter_config.json'),
   'adapter_model.safetensors': golden('lora', 'adapter_model.safetensors'),
@@ -92,8 +94,8 @@ const ADAPTERS = [
   oneOf('adapter (manifest)', 'adapter.json', OURS, {read: readAdapter, share: 5}),
   oneOf('adapter (tensors)', 'adapter.safetensors', OURS, {read: readAdapter, share: 5}),
   oneOf('adapter of PEFT (config)', 'adapter_config.json', PEFT_SAVED, {read: readAdapter, share: 4}),
-  oneOf('adapter of PEFT (tensors)', 'adapter_model.safetensors', PEFT_SAVED, {read: readAdapter, share: 4}),
-  oneOf('adapter of PEFT (pickle)', 'adapter_model.bin', PEFT, {read: readAdapter, share: 5}),
+  oneOf('adapter of PEFT (tensors)', 'adapter_model.safetensors', PEFT, {read: readAdapter, share: 4}),
+  oneOf('adapter of PEFT (pickle)', 'adapter_model.bin', PEFT_PICKLED, {read: readAdapter, share: 5}),
 ]
 
 /** A text in the metadata of a file that is otherwise good, with the hash that belongs to it. */
