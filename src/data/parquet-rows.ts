@@ -2,7 +2,7 @@
  * Rows out of Parquet files, a row group at a time, through hyparquet. The number in a place is that of the row: there are no lines.
  * 64-bit integers become numbers where they can.
  */
-import type {FileMetaData, SchemaTree} from 'hyparquet'
+import type {AsyncBuffer, FileMetaData, SchemaTree} from 'hyparquet'
 import {type FaultList} from './fault-list.js'
 import {type JsonRow} from './json-rows.js'
 import {isJsonObject} from './json-value.js'
@@ -12,9 +12,7 @@ export async function* readParquet(file: string, faults: FaultList): AsyncGenera
     await Promise.all([import('hyparquet'), import('hyparquet-compressors')])
   let first = 0
   try {
-    const whole = await asyncBufferFromFile(file)
-    // A place that no file has is refused on the spot, while other columns are read; as a promise it is waited for.
-    const buffer = {byteLength: whole.byteLength, slice: async (from: number, to?: number) => whole.slice(from, to)}
+    const buffer = partsOf(await asyncBufferFromFile(file))
     const metadata = await parquetMetadataAsync(buffer)
     checkColumns(leavesOf(parquetSchema(metadata)), metadata)
     for (const {num_rows: count} of metadata.row_groups) {
@@ -26,6 +24,21 @@ export async function* readParquet(file: string, faults: FaultList): AsyncGenera
   } catch (error) {
     if (isOfTheDisk(error)) throw error
     faults.add(`${file}:${first + 1}`, `is not Parquet that can be read: ${(error as Error).message}`)
+  }
+}
+
+/**
+ * The same bytes, for a reader that asks for many parts and may wait for a few: a place that no file has is no part, not an error on the
+ * spot, and a part that nobody waits for may fail.
+ */
+function partsOf(whole: AsyncBuffer): AsyncBuffer {
+  return {
+    byteLength: whole.byteLength,
+    slice(from, to) {
+      const part = Promise.resolve().then(() => whole.slice(from, to))
+      part.catch(() => {})
+      return part
+    },
   }
 }
 
