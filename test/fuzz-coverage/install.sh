@@ -27,7 +27,7 @@ options=(-q -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourcePart
   -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root)
 apt-get "${options[@]}" update >&2
 (cd "$work" && apt-get "${options[@]}" download "libc6/$SUITE" "libstdc++6/$SUITE" "libgcc-s1/$SUITE" >&2)
-for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/root"; done
+for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/unpacked"; done
 mkdir -p libc.partial
-cp -a "$work"/root/usr/lib/*-linux-gnu/*.so* libc.partial/
+cp -a "$work"/unpacked/usr/lib/*-linux-gnu/*.so* libc.partial/
 mv libc.partial libc
