@@ -1,7 +1,7 @@
 export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {'^(\\.{1,2}/.*)\\.js$': ['$1.ts', '$1.js']},
-  modulePathIgnorePatterns: ['<rootDir>/test/llama-cpp/node_modules'],
+  modulePathIgnorePatterns: ['<rootDir>/test/llama-cpp/node_modules', '<rootDir>/test/fuzz-coverage/node_modules'],
   roots: ['<rootDir>/test'],
   testEnvironment: 'node',
   testMatch: ['**/*.test.ts'],

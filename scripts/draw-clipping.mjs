@@ -11,7 +11,7 @@ import {NumericError, parseRecipe, runRecipe} from '../dist/index.js'
 const STEPS = 40
 
 const [device = 'gpu'] = process.argv.slice(2)
-const rate = device === 'gpu' ? 5 : 100
+const rate = device === 'gpu' ? 1 : 10
 const here = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url))
 const directory = await mkdtemp(path.join(tmpdir(), 'mambatune-clipping-'))
 const rows = path.join(directory, 'rows.jsonl')
@@ -28,7 +28,7 @@ async function lossesOf(clip) {
       version: 1,
       output_dir: path.join(directory, name),
       model: {base: here('test/fixtures/golden/mamba1')},
-      adapters: [{method: 'lora', targets: ['in_proj', 'x_proj', 'dt_proj', 'out_proj'], rank: 8, alpha: 16}],
+      adapters: [{method: 'lora', targets: ['in_proj', 'x_proj', 'dt_proj', 'out_proj'], rank: 8, alpha: 128}],
       data: {train: rows, format: 'tokens'},
       train: {
         max_steps: STEPS,

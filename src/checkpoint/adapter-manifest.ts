@@ -1,6 +1,6 @@
 /**
  * adapter.json: which model an adapter was trained on and what its parts are. Settings of the parts are passed through
- * as they are; each method in `peft/` checks its own. Keys that version 1 does not know are left out.
+ * as they are; each method in `peft/` checks its own. Keys that are not known are left out.
  */
 import {z} from 'zod'
 
@@ -12,8 +12,15 @@ export const ADAPTER_FORMAT = 'mambatune-adapter'
 
 export interface AdapterManifest {
   readonly format: typeof ADAPTER_FORMAT
-  readonly version: 1
-  readonly base: {readonly path: string; readonly fingerprint: string; readonly architecture: string}
+  /** 2 if the base is under a norm that programs of version 1 would leave out without a word */
+  readonly version: 1 | 2
+  readonly base: {
+    readonly path: string
+    readonly fingerprint: string
+    readonly architecture: string
+    /** ε of the norm on Δ, B and C that the base was given for training; absent: it was trained as it is */
+    readonly mixer_rms_eps?: number | undefined
+  }
   readonly adapters: readonly Record<string, unknown>[]
   readonly created_with: string
 }
@@ -31,11 +38,12 @@ const manifestSchema: z.ZodType<AdapterManifest> = z.object({
   base: z.object({
     architecture: text,
     fingerprint: z.string().regex(/^sha256:[\da-f]{64}$/, "expected 'sha256:' and 64 hexadecimal digits"),
+    mixer_rms_eps: z.number().positive('expected a number above 0').optional(),
     path: text,
   }),
   created_with: text,
   format: z.literal(ADAPTER_FORMAT),
-  version: z.literal(1),
+  version: z.union([z.literal(1), z.literal(2)], 'expected 1 or 2'),
 })
 
 export async function readManifestFile(file: string): Promise<ManifestResult> {

@@ -16,6 +16,7 @@ export function infoText(info: AdapterInfo, signs: Signs): string {
   const facts = formatTable([
     ['adapter', `${info.path} (${format === 'peft' ? 'Hugging Face PEFT' : 'mambatune'})`],
     ['base', base.path],
+    ...(base.mixer_rms_eps === undefined ? [] : [['norm', `Δ, B and C of the base get one, ε ${base.mixer_rms_eps}`]]),
     ['trainable', `${formatCount(info.trainable_parameters)}${percent}`],
     ...methods.map(({method, settings}) => [
       method,

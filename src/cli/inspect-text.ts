@@ -57,6 +57,7 @@ function adapterText(adapter: AdapterInspection): string {
     ['trainable', trainableText(adapter)],
     ['base', base.path],
     ...(base.fingerprint === null ? [] : [['', base.fingerprint]]),
+    ...(base.mixer_rms_eps === undefined ? [] : [['norm', `Δ, B and C of the base get one, ε ${base.mixer_rms_eps}`]]),
     ['tensors', `${formatCount(tensors)} in ${file.file}, ${formatBytes(file.bytes)}`],
     ['', `sha256:${file.sha256}`],
     ['merge', merge.exact ? 'exact' : `exact but for ${merge.left_out.map(({part}) => part).join(', ')}`],

@@ -32,14 +32,14 @@ function parameters(settings: AdditionalScanSettings, config: MambaConfig): Read
 function refuse({states}: AdditionalScanSettings, config: MambaConfig): void {
   if (config.architecture !== 'mamba') return
   if (config.mixerEpsilon !== null) {
-    throw new RecipeError('Falcon-Mamba takes no additional states.', {
+    throw new RecipeError('A model with a norm on B and C, such as Falcon-Mamba, takes no additional states.', {
       faults: [
         {
           message: `normalises B and C over all ${config.states} states of a channel, so more of them would change those that are there`,
           where: 'method',
         },
       ],
-      hint: 'Use initial-state or state-offset here, or lora on x_proj.B and x_proj.C.',
+      hint: 'Use initial-state or state-offset here, or lora on x_proj.B and x_proj.C; leave model.stabilising_norm out if that is where the norm is from.',
     })
   }
   if (config.states + states > MOST_STATES) {

@@ -6,9 +6,11 @@ import {loadModel} from '../model/load-model.js'
 import {type Sites} from '../model/sites.js'
 import {AdapterSet} from './adapter-set.js'
 import {checkCopies} from './base-copies.js'
+import {baseOf} from './base-norm.js'
 import {checkBase, readAdapter, type SavedAdapter} from './saved-adapter.js'
 
 export interface AttachedModel {
+  /** As the adapter knows them: under a norm, if it was trained so */
   readonly files: ModelFiles
   readonly model: LanguageModel
   readonly adapters: AdapterSet
@@ -37,11 +39,12 @@ export async function attachModel({
   report,
   stateScale,
 }: AttachOptions): Promise<AttachedModel> {
-  const files = await openModelDirectory(path)
+  const bare = await openModelDirectory(path)
   const saved = adapter === undefined ? null : scaled(await readAdapter(adapter), stateScale)
   if (saved?.base.fingerprint) {
-    checkBase(saved, {fingerprint: await fingerprintTensors(files.tensors), path}, anyBase ?? false)
+    checkBase(saved, {fingerprint: await fingerprintTensors(bare.tensors), path}, anyBase ?? false)
   }
+  const files = baseOf(saved, bare)
   if (saved) await checkCopies(saved, files)
   const model = await loadModel(files, report)
   try {

@@ -3,6 +3,7 @@ import {fingerprintTensors, openModelDirectory} from '../checkpoint/model-direct
 import {type AdapterManifest} from '../checkpoint/adapter-manifest.js'
 import {MambatuneError, MismatchError} from '../errors.js'
 import {configOf} from '../model/model-files.js'
+import {normEntry, normOf} from './base-norm.js'
 import {combine, type CombinedSite, type WeightedAdapter} from './combine-adapters.js'
 import {type ExportBase} from './export-format.js'
 import {readAdapter, saveAdapter} from './saved-adapter.js'
@@ -64,10 +65,27 @@ async function commonBase(
       ],
     })
   }
+  const norm = normEntry(commonNorm(adapters))
   if (first?.fingerprint && first.architecture !== undefined) {
-    return {architecture: first.architecture, fingerprint: first.fingerprint, path: first.path}
+    return {architecture: first.architecture, fingerprint: first.fingerprint, path: first.path, ...norm}
   }
-  return baseNamedIn(adapters)
+  return {...(await baseNamedIn(adapters)), ...norm}
+}
+
+/** PEFT's files know of none. Errors: MismatchError where one adapter was trained under a norm and another was not. */
+function commonNorm(adapters: readonly WeightedAdapter[]): number | null {
+  const norms = adapters.map(({saved}) => normOf(saved))
+  if (new Set(norms).size === 1) return norms[0]
+  throw new MismatchError(
+    'Only some of the adapters were trained with model.stabilising_norm; their sum would mean nothing.',
+    {
+      faults: adapters.map(({name}, index) => ({
+        message: norms[index] === null ? 'trained on the base as it is' : `trained with mixer_rms_eps ${norms[index]}`,
+        where: name,
+      })),
+      hint: 'Combine adapters that were trained on the same model.',
+    },
+  )
 }
 
 async function baseNamedIn(adapters: readonly WeightedAdapter[]): Promise<AdapterManifest['base']> {

@@ -5,6 +5,9 @@ import {fingerprintTensors, openModelDirectory} from '../checkpoint/model-direct
 import {writeDirectory, writeFileDurably} from '../checkpoint/output-directory.js'
 import {type TensorSource, writeSafetensors} from '../checkpoint/safetensors.js'
 import {MismatchError} from '../errors.js'
+import {type MambaConfig} from '../model/config.js'
+import {configOf} from '../model/model-files.js'
+import {checkBaseHasNorm} from './base-norm.js'
 import {type ExportBase, type ExportContent, type ExportFormat, type LeftOut} from './export-format.js'
 import {exportPeft} from './export-peft.js'
 import {exportSafetensors} from './export-safetensors.js'
@@ -45,11 +48,16 @@ export async function exportAdapter(options: ExportOptions): Promise<ExportRepor
   const {holdsAny, leftOut} = formats[format].split(saved)
   if (leftOut.length > 0 && !(partial && holdsAny)) throw refusal(format, formats[format], holdsAny, leftOut)
   if (base !== undefined) await checkExportBase(saved, base, options.anyBase ?? false)
+  if (format === 'peft') checkBaseHasNorm(saved, "PEFT's format", base ? await configIn(base) : null)
   const content = await formats[format].content(saved, base)
   const card = (await options.card?.(leftOut)) ?? null
   await writeDirectory(out, (into) => write(into, content, card))
   const files = [...new Set([...(card === null ? [] : [README]), content.textFile, content.tensorFile])]
   return {files, format, left_out: leftOut, out, tensors: content.tensors.size}
+}
+
+async function configIn({directory}: ExportBase): Promise<MambaConfig> {
+  return configOf(await openModelDirectory(directory))
 }
 
 async function checkExportBase(saved: SavedAdapter, base: ExportBase, anyBase: boolean): Promise<void> {

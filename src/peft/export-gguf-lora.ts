@@ -8,6 +8,7 @@ import {MismatchError} from '../errors.js'
 import {heldAs} from '../model/export-gguf.js'
 import {checkGguf} from '../model/gguf-limits.js'
 import {configOf} from '../model/model-files.js'
+import {checkBaseHasNorm} from './base-norm.js'
 import {type ExportBase, type LeftOut} from './export-format.js'
 import {splitForGguf} from './gguf-limits.js'
 import {checkBase, readAdapter} from './saved-adapter.js'
@@ -46,6 +47,7 @@ export async function exportGgufLora(options: GgufLoraOptions): Promise<GgufLora
   const config = configOf(files)
   checkGguf(config, `${base.name}/config.json`)
   checkBase(saved, {fingerprint: await fingerprintTensors(files.tensors), path: base.name}, anyBase)
+  checkBaseHasNorm(saved, 'A LoRA file of llama.cpp', config)
   const {alpha, tensors: factors} = toGgufLora(held, config)
   const tensors = [...factors].map(([name, {shape, values}]): GgufTensor => ({
     dtype: heldAs(dtype, shape),

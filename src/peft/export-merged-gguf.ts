@@ -10,6 +10,7 @@ import {type ExportGgufOptions, type GgufReport, type GgufSource, writeGgufModel
 import {checkTensors, configOf} from '../model/model-files.js'
 import {HEAD} from '../model/parameters.js'
 import {checkCopies} from './base-copies.js'
+import {baseOf} from './base-norm.js'
 import {type LeftOut, partName} from './export-format.js'
 import {type GrownTensor} from './growth.js'
 import {checkMergeable, mergeGrowths, mergeSteps, splitByMerge} from './merge.js'
@@ -38,10 +39,11 @@ export async function exportMergedGguf(options: MergedGgufOptions): Promise<Merg
   const {adapter, anyBase, baseName, model, partial} = options
   const saved = await readAdapter(adapter)
   checkMergeable(saved, partial)
-  const files = await openModelDirectory(model)
+  const bare = await openModelDirectory(model)
+  checkTensors(bare, configOf(bare))
+  checkBase(saved, {fingerprint: await fingerprintTensors(bare.tensors), path: baseName}, anyBase)
+  const files = baseOf(saved, bare)
   const config = configOf(files)
-  checkTensors(files, config)
-  checkBase(saved, {fingerprint: await fingerprintTensors(files.tensors), path: baseName}, anyBase)
   await checkCopies(saved, files)
   const report = await writeGgufModel(mergedSource(saved, files, config), options)
   return {...report, left_out: leftOutOfMerge(saved)}

@@ -2,6 +2,7 @@
  * `mambatune export --format safetensors`: every tensor of the adapter under our names in one file for programs of one's
  * own, with the settings in its header and a README.md that says what is what.
  */
+import {normEntry, normOf} from './base-norm.js'
 import {type ExportContent, type ExportFormat, partName} from './export-format.js'
 import {loraScale, type LoraSettings} from './lora-settings.js'
 import {type AdapterSettings} from './method-settings.js'
@@ -14,7 +15,7 @@ export const exportSafetensors: ExportFormat = {
       metadata: {
         format: 'pt',
         mambatune_adapters: JSON.stringify(saved.settings),
-        mambatune_base: JSON.stringify({architecture, fingerprint, path: base}),
+        mambatune_base: JSON.stringify({architecture, fingerprint, path: base, ...normEntry(normOf(saved))}),
       },
       tensorFile: 'adapter.safetensors',
       tensors: saved.values,
@@ -32,7 +33,7 @@ function readme(saved: SavedAdapter, base: string): string {
   return `# An adapter for ${base}
 
 \`adapter.safetensors\` holds all of its tensors in f32, row by row. The header's metadata has the settings
-(\`mambatune_adapters\`) and the base model (\`mambatune_base\`) as JSON.
+(\`mambatune_adapters\`) and the base model (\`mambatune_base\`) as JSON.${normText(normOf(saved))}
 
 ${entries.join('\n')}
 
@@ -40,6 +41,12 @@ ${entries.join('\n')}
 | --- | --- |
 ${rows.join('\n')}
 `
+}
+
+function normText(epsilon: number | null): string {
+  if (epsilon === null) return ''
+  return ` The base was given RMSNorm without a weight on Δ
+(before dt_proj), B and C, as Falcon-Mamba has it (ε ${epsilon}).`
 }
 
 function meaning(settings: AdapterSettings): string {

@@ -4,6 +4,7 @@
  * oldest input first, a state of low rank and its scale multiplied out; state.json says which model they belong to.
  */
 import {type Fault, MismatchError} from '../errors.js'
+import {normEntry, normOf} from './base-norm.js'
 import {type ExportFormat, type LeftOut, partName} from './export-format.js'
 import {type ParameterValues} from './method.js'
 import {type SavedAdapter} from './saved-adapter.js'
@@ -23,7 +24,7 @@ export const exportState: ExportFormat = {
       architecture: saved.base.architecture,
       layers,
       shapes: Object.fromEntries(kinds),
-      base: {fingerprint: saved.base.fingerprint, path: base},
+      base: {fingerprint: saved.base.fingerprint, path: base, ...normEntry(normOf(saved))},
     }
     return {
       metadata: {format: 'pt'},

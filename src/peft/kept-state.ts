@@ -7,6 +7,7 @@ import {MismatchError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
 import {type ModelState} from '../model/language-model.js'
 import {type AttachedModel} from './attached-model.js'
+import {normEntry, normOf} from './base-norm.js'
 import {convName, initialState, scanName} from './initial-state.js'
 import {type InitialStateSettings} from './initial-state-settings.js'
 import {selectEntries} from './merge.js'
@@ -64,7 +65,12 @@ export async function saveState(
   await saveAdapter(
     out,
     {settings: [...settings, KEPT], values: new Map([...others, ...own])},
-    {architecture: model.config.architecture, fingerprint: await fingerprintTensors(files.tensors), path: base},
+    {
+      architecture: model.config.architecture,
+      fingerprint: await fingerprintTensors(files.tensors),
+      path: base,
+      ...normEntry(normOf(saved)),
+    },
   )
   const numbers = [...values.values()].reduce((sum, {values: {length}}) => sum + length, 0)
   return {base, layers: model.config.layers, numbers, out}

@@ -25,6 +25,7 @@ import {
   writeMerged,
 } from './merge.js'
 import {checkCopies} from './base-copies.js'
+import {baseOf, normOf} from './base-norm.js'
 import {checkBase, readAdapter, saveAdapter, type SavedAdapter} from './saved-adapter.js'
 import {checkTies} from './untie.js'
 
@@ -83,10 +84,11 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
   } = options
   const saved = await readAdapter(adapter)
   checkMergeable(saved, partial)
-  const files = await openModelDirectory(base)
-  const config = configOf(files)
-  const baseFingerprint = await fingerprintTensors(files.tensors)
+  const bare = await openModelDirectory(base)
+  const baseFingerprint = await fingerprintTensors(bare.tensors)
   checkBase(saved, {fingerprint: baseFingerprint, path: baseName}, anyBase)
+  const files = baseOf(saved, bare)
+  const config = configOf(files)
   await checkCopies(saved, files)
   const steps = mergeSteps(saved, config)
   checkTies(steps, config, untie)
@@ -105,6 +107,7 @@ export async function mergeAdapter(options: MergeAdapterOptions): Promise<MergeR
       files,
       growths,
       into,
+      norm: normOf(saved),
       report(done, total) {
         if (signal?.aborted) throw new InterruptedError('Stopped while merging; nothing was written.')
         report({done, event: 'merging', total})

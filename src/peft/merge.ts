@@ -12,6 +12,7 @@ import {writeModel} from '../checkpoint/model-write.js'
 import {readTensorBytes, readTensorFloat32, type TensorEntry} from '../checkpoint/safetensors.js'
 import {FileError, MismatchError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
+import {withMixerNormText} from '../model/mixer-norm.js'
 import {checkValues, parameterSpecs, valuesOfEntry} from './adapter-set.js'
 import {type Growth, type GrownTensor} from './growth.js'
 import {canMerge, type MergeStep} from './method.js'
@@ -130,12 +131,14 @@ export interface MergeOptions {
   readonly into: string
   /** Give a tied model a head of its own. */
   readonly untie?: boolean
+  /** ε of the norm on Δ, B and C that the base gets; null: none that it does not have */
+  readonly norm?: number | null
   readonly report?: (done: number, total: number) => void
 }
 
 /** Writes the merged checkpoint. Returns the names of the tensors that changed. */
 export async function writeMerged(options: MergeOptions): Promise<string[]> {
-  const {dtype, growths, into, report = () => {}, untie = false} = options
+  const {dtype, growths, into, norm = null, report = () => {}, untie = false} = options
   const files = untie ? untiedFiles(options.files) : options.files
   const steps = untie ? untiedSteps(options.steps) : options.steps
   const total = files.tensors.size
@@ -151,7 +154,8 @@ export async function writeMerged(options: MergeOptions): Promise<string[]> {
     dtypeOf: (entry) => storedDtype(entry, dtype),
     editConfig(text) {
       const grown = withKeys(dtype === 'same' ? text : withFormat(text, dtype), growths)
-      return untie ? withoutTie(grown) : grown
+      const normed = norm === null ? grown : withMixerNormText(grown, norm)
+      return untie ? withoutTie(normed) : normed
     },
     files,
     into,

@@ -25,7 +25,13 @@ export interface SavedAdapter {
   /** Tensors of the base that the file repeats, by their checkpoint names; they must be those of the model. */
   readonly copies?: ReadonlyMap<string, ParameterValues>
   /** What the adapter was trained on; PEFT's files name neither fingerprint nor architecture. */
-  readonly base: {readonly path: string; readonly fingerprint: string | null; readonly architecture?: string}
+  readonly base: {
+    readonly path: string
+    readonly fingerprint: string | null
+    readonly architecture?: string
+    /** ε of the norm that the base was given; see base-norm.ts */
+    readonly mixer_rms_eps?: number | undefined
+  }
 }
 
 /** Reads an adapter directory of either format. Errors: FileError. */
@@ -79,7 +85,7 @@ export async function saveAdapter(
     base,
     created_with: `mambatune ${programVersion()}`,
     format: 'mambatune-adapter',
-    version: 1,
+    version: base.mixer_rms_eps === undefined ? 1 : 2,
   }
   await writeAdapterDirectory(path, manifest, values)
 }

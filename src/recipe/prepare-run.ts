@@ -13,6 +13,7 @@ import {type LanguageModel} from '../model/language-model.js'
 import {loadModel} from '../model/load-model.js'
 import {configOf} from '../model/model-files.js'
 import {AdapterSet} from '../peft/adapter-set.js'
+import {normEntry} from '../peft/base-norm.js'
 import {continuedFrom} from '../peft/phases.js'
 import {checkGradientFlow} from '../train/gradient-flow.js'
 import {placeOf} from '../train/largest-batch.js'
@@ -23,6 +24,7 @@ import {startAdapters} from '../train/start-adapters.js'
 import {type StepRows, stepRows} from '../train/step-rows.js'
 import {checkPhases} from './check-phases.js'
 import {checkVocabulary} from './check-vocabulary.js'
+import {addedNorm, trainedConfig} from './model-norm.js'
 import {placeInRecipe} from './model-place.js'
 import {readData} from './run-data.js'
 import {type RunOptions} from './run-options.js'
@@ -54,7 +56,8 @@ export async function prepare(
   begun: Pick<RunState, 'adapters' | 'values'> | null,
 ): Promise<Prepared> {
   const found = place ?? placeInRecipe(recipe)
-  const files = await openModelDirectory(found.model)
+  const bare = await openModelDirectory(found.model)
+  const files = {...bare, config: trainedConfig(recipe, bare.config)}
   report({event: 'stage', text: 'Reading data'})
   const {train: examples, validation} = await readData(recipe, found)
   for (const note of notesOf(examples, validation)) report({event: 'note', text: note})
@@ -74,6 +77,7 @@ export async function prepare(
       architecture: configOf(files).architecture,
       fingerprint: await fingerprintTensors(files.tensors),
       path: recipe.model.base,
+      ...normEntry(addedNorm(bare.config, files.config)),
     }
     model = await loadModel(files)
     refuseAborted(signal)

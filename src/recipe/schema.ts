@@ -41,6 +41,12 @@ const model = z.strictObject({
     .describe(
       'How frozen weights are stored on the GPU; auto takes f16 where the GPU has it. Device cpu computes in f32 whatever is written here, and adapters, scan and loss are f32 everywhere.',
     ),
+  stabilising_norm: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Put Δ, B and C of every Mamba-1 layer under a norm without weights, as Falcon-Mamba has it, for checkpoints that do not stay finite. The model then answers otherwise, so that training has to make up for it; the adapter says so, and merging writes a Falcon-Mamba model. Nothing changes where the model has the norm.',
+    ),
 })
 
 const data = z.strictObject({

@@ -116,7 +116,9 @@ function sum(values: readonly number[]): number {
 }
 
 function sameBase({base: a}: SavedAdapter, {base: b}: SavedAdapter): boolean | null {
-  return a.fingerprint !== null && b.fingerprint !== null ? a.fingerprint === b.fingerprint : null
+  return a.fingerprint !== null && b.fingerprint !== null
+    ? a.fingerprint === b.fingerprint && a.mixer_rms_eps === b.mixer_rms_eps
+    : null
 }
 
 function settingDifferences(a: SavedAdapter, b: SavedAdapter): SettingDifference[] {

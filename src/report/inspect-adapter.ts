@@ -42,6 +42,8 @@ export interface AdapterBase {
   /** PEFT's files have none. */
   readonly fingerprint: string | null
   readonly parameters: number | null
+  /** ε of the norm on Δ, B and C that the base gets for this adapter; absent: none */
+  readonly mixer_rms_eps?: number | undefined
   /** Why it cannot be opened; null if it can */
   readonly problem: string | null
 }

@@ -5,13 +5,14 @@
 import {startDevice} from '../backend/devices.js'
 import {gpuBackend} from '../backend/gpu/current.js'
 import {type GpuBackend} from '../backend/gpu/gpu-backend.js'
-import {openModelDirectory} from '../checkpoint/model-directory.js'
+import {type ModelFiles, openModelDirectory} from '../checkpoint/model-directory.js'
 import {type Batch} from '../data/batches.js'
 import {RandomStream} from '../data/random.js'
 import {DeviceError} from '../errors.js'
 import {type LanguageModel} from '../model/language-model.js'
 import {loadModel} from '../model/load-model.js'
 import {AdapterSet} from '../peft/adapter-set.js'
+import {trainedConfig} from '../recipe/model-norm.js'
 import {placeInRecipe} from '../recipe/model-place.js'
 import {trainSettings} from '../recipe/settings.js'
 import {lossAndGradients} from '../train/batch-loss.js'
@@ -36,6 +37,8 @@ export interface MeasuredStep {
 
 export interface StepToMeasure {
   readonly model: string
+  /** What becomes of the words of its config; absent: they stay */
+  readonly wordsOf?: (words: ModelFiles['config']) => ModelFiles['config']
   readonly shape: RunShape
   readonly optimizer: OptimizerSettings
   readonly seed: number
@@ -50,7 +53,13 @@ export async function measurePlan(
   const available = (await device.memory()) ?? {bytes: null, source: 'not known'}
   try {
     const {optimizer} = trainSettings(recipe)
-    return await measureStep({model: (place ?? placeInRecipe(recipe)).model, optimizer, seed: recipe.seed, shape})
+    return await measureStep({
+      model: (place ?? placeInRecipe(recipe)).model,
+      optimizer,
+      seed: recipe.seed,
+      shape,
+      wordsOf: (words) => trainedConfig(recipe, words),
+    })
   } catch (error) {
     throw await explainTraining(error, shape, {available, measured: gpuBackend()?.gpuMemory() ?? null})
   } finally {
@@ -59,12 +68,19 @@ export async function measurePlan(
 }
 
 /** Runs on the current backend. Errors: DeviceError on another device than the GPU, MemoryError. */
-export async function measureStep({model: directory, optimizer, seed, shape}: StepToMeasure): Promise<MeasuredStep> {
+export async function measureStep({
+  model: directory,
+  optimizer,
+  seed,
+  shape,
+  wordsOf = (words) => words,
+}: StepToMeasure): Promise<MeasuredStep> {
   const backend = gpuBackend()
   if (!backend) {
     throw new DeviceError('Memory is measured on the GPU only.', {hint: 'Leave out --measure, or add --device gpu.'})
   }
-  const model = await loadModel(await openModelDirectory(directory))
+  const files = await openModelDirectory(directory)
+  const model = await loadModel({...files, config: wordsOf(files.config)})
   try {
     return await measureWith(backend, model, {optimizer, seed, shape})
   } finally {
@@ -75,7 +91,7 @@ export async function measureStep({model: directory, optimizer, seed, shape}: St
 async function measureWith(
   backend: GpuBackend,
   model: LanguageModel,
-  {optimizer: settings, seed, shape}: Omit<StepToMeasure, 'model'>,
+  {optimizer: settings, seed, shape}: Omit<StepToMeasure, 'model' | 'wordsOf'>,
 ): Promise<MeasuredStep> {
   const weights = backend.gpuMemory().live
   const adapters = await AdapterSet.createFor(shape.adapters, model, seed)

@@ -7,6 +7,7 @@ import {readFile} from 'node:fs/promises'
 import path from 'node:path'
 import {programVersion} from '../checkpoint/program-version.js'
 import {isFile} from '../checkpoint/weight-files.js'
+import {normOf} from '../peft/base-norm.js'
 import {loraScale} from '../peft/lora-settings.js'
 import {type LeftOut} from '../peft/export-format.js'
 import {type AdapterSettings} from '../peft/method-settings.js'
@@ -31,7 +32,8 @@ export interface CardSubject {
 }
 
 export async function modelCard(subject: CardSubject): Promise<string> {
-  const {settings} = await readAdapter(subject.adapter)
+  const saved = await readAdapter(subject.adapter)
+  const {settings} = saved
   const licence = subject.baseDirectory === null ? null : await licenceOf(subject.baseDirectory)
   const training = await trainingOf(path.dirname(path.resolve(subject.adapter)))
   const name = publicName(subject.base)
@@ -42,7 +44,7 @@ export async function modelCard(subject: CardSubject): Promise<string> {
     '<!-- Say here what the model is for, and what it is not for. -->',
     '## Made from',
     list([
-      `Base model: ${code(name)}`,
+      `Base model: ${code(name)}${normText(normOf(saved))}`,
       ...settings.map(settingsText),
       ...leftOutLines(subject),
       ...(training ? dataLines(training) : []),
@@ -57,6 +59,10 @@ export async function modelCard(subject: CardSubject): Promise<string> {
   ]
     .join('\n\n')
     .concat('\n')
+}
+
+function normText(epsilon: number | null): string {
+  return epsilon === null ? '' : `, its Δ, B and C under RMSNorm without a weight, as in Falcon-Mamba (ε ${epsilon})`
 }
 
 const ON_HUB = /^([\w.-]+\/[\w.-]+)@[\da-f]{40}$/

@@ -12,6 +12,7 @@ import {type MambaConfig, readMambaConfig} from '../model/config.js'
 import {parameterSpecs} from '../peft/adapter-set.js'
 import {lastPhases, phaseEndOf} from '../peft/phases.js'
 import {type AdapterSettings} from '../peft/method-settings.js'
+import {trainedConfig} from '../recipe/model-norm.js'
 import {type ModelPlace, placeInRecipe} from '../recipe/model-place.js'
 import {readData} from '../recipe/run-data.js'
 import {type Recipe} from '../recipe/schema.js'
@@ -84,7 +85,10 @@ export interface PlannedRun {
 /** Errors: FileError for a model without a config that can be used, RecipeError for targets that match nothing. */
 export async function planRun(question: PlanQuestion): Promise<PlannedRun> {
   const {device: choice, gpuMemory, place: where = placeInRecipe(question.recipe), recipe} = question
-  const config = readMambaConfig(await readModelConfig(where.model), `${where.model}/config.json`)
+  const config = readMambaConfig(
+    trainedConfig(recipe, await readModelConfig(where.model)),
+    `${where.model}/config.json`,
+  )
   const {available, description, place} = await findPlace(choice, recipe, gpuMemory)
   const {examples, problem} = await findExamples(recipe, where)
   const rows = examples && stepRows(examples, trainSettings(recipe))

@@ -1,11 +1,13 @@
 /** The adapters that a run begins with: fresh ones, or those of a saved adapter with the run's settings. */
+import {type AdapterManifest} from '../checkpoint/adapter-manifest.js'
 import {type Fault, MismatchError} from '../errors.js'
 import {type LanguageModel} from '../model/language-model.js'
 import {AdapterSet, parameterSpecs} from '../peft/adapter-set.js'
+import {normOf} from '../peft/base-norm.js'
 import {continuedFrom} from '../peft/phases.js'
 import {loraScale} from '../peft/lora-settings.js'
 import {type AdapterSettings} from '../peft/method-settings.js'
-import {checkBase, readAdapter} from '../peft/saved-adapter.js'
+import {checkBase, readAdapter, type SavedAdapter} from '../peft/saved-adapter.js'
 
 /** Tensors named on either side when targets differ. */
 const SHOWN = 4
@@ -16,7 +18,7 @@ export interface StartOptions {
   readonly seed: number
   /** A saved adapter to start from; null starts fresh. */
   readonly initAdapter: string | null
-  readonly base: {readonly path: string; readonly fingerprint: string}
+  readonly base: Pick<AdapterManifest['base'], 'fingerprint' | 'mixer_rms_eps' | 'path'>
 }
 
 /** Errors: MismatchError when the saved adapter has other methods, ranks, scales or targets than the settings. */
@@ -26,16 +28,24 @@ export async function startAdapters({base, initAdapter, model, seed, settings}: 
   checkBase(saved, base)
   const continued = continuedFrom(settings, saved.settings)
   const faults = [
+    ...compareNorms({base}, saved),
     ...compareSettings(settings, saved.settings),
     ...compareNames(savedNames(continued, model), saved.values),
   ]
   if (faults.length > 0) {
     throw new MismatchError(`init_adapter ${initAdapter} does not fit the recipe's adapters.`, {
       faults,
-      hint: 'Give the recipe the same methods, targets, ranks and alphas in the same order as the saved adapter has them.',
+      hint: 'Give the recipe the same norm, methods, targets, ranks and alphas in the same order as the saved adapter has them.',
     })
   }
   return AdapterSet.restore(continued, model.config, saved.values)
+}
+
+/** PEFT's files do not say what was done to the model. */
+function compareNorms(now: Pick<SavedAdapter, 'base'>, saved: SavedAdapter): Fault[] {
+  const [wanted, found] = [now, saved].map((one) => normOf(one) !== null)
+  if (saved.format === 'peft' || wanted === found) return []
+  return [{message: `is ${wanted} in the recipe and ${found} in the saved adapter`, where: 'model.stabilising_norm'}]
 }
 
 function savedNames(settings: readonly AdapterSettings[], {config}: LanguageModel): string[] {

@@ -94,3 +94,16 @@ test('a changed file of any kind is read or refused, and what is read has rows t
   expect(counts.read).toBeGreaterThan(30)
   expect(counts.refused).toBeGreaterThan(100)
 }, 120_000)
+
+test('a column that Parquet has twice is refused before any is read: the failure of the second would end the process', async () => {
+  const reading = readDataset(['test/fixtures/data/column-twice.parquet'], letters, {
+    appendEos: false,
+    format: 'tokens',
+    lossOn: 'auto',
+    maxLength: 64,
+  })
+  await expect(reading).rejects.toMatchObject({
+    code: 'E_DATA',
+    faults: [{message: expect.stringContaining('row group 1 has a column "labels.list.element" twice')}],
+  })
+})

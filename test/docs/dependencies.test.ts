@@ -24,3 +24,30 @@ test('every dependency has its reason in docs/dependencies.md', async () => {
   expect(Object.keys(dependencies).filter((name) => !rows.includes(`| \`${name}\``))).toEqual([])
   expect(Object.keys(devDependencies).filter((name) => !listed(name))).toEqual([])
 })
+
+interface Locked {
+  readonly integrity?: string
+  readonly hasInstallScript?: boolean
+  readonly dev?: boolean
+  readonly optional?: boolean
+  readonly devOptional?: boolean
+}
+
+async function lockedIn(folder: string): Promise<[name: string, Locked][]> {
+  const {packages} = JSON.parse(await readFile(`${folder}/package-lock.json`, 'utf8')) as {
+    packages: Readonly<Record<string, Locked>>
+  }
+  return Object.entries(packages).filter(([name]) => name !== '')
+}
+
+test.each(['.', 'test/llama-cpp', 'test/fuzz-coverage'])('every package locked in %s has a SHA-512', async (folder) => {
+  const locked = await lockedIn(folder)
+  expect(locked.length).toBeGreaterThan(50)
+  expect(locked.filter(([, {integrity}]) => !integrity?.startsWith('sha512-'))).toEqual([])
+})
+
+test('of what comes with the program, one package runs a script when it is installed', async () => {
+  const own = (await lockedIn('.')).filter(([, {dev, devOptional, optional}]) => !dev && !devOptional && !optional)
+  const running = own.filter(([, {hasInstallScript}]) => hasInstallScript)
+  expect(running.map(([name]) => name)).toEqual(['node_modules/webgpu'])
+})

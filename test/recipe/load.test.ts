@@ -64,7 +64,7 @@ describe('parseRecipe', () => {
       eval: {at_start: true, every: 0.25, samples: null},
       init_adapter: null,
       logging: {every: 10, report: true, tensorboard: false},
-      model: {base: 'models/tiny-mamba', dtype: 'auto', tokenizer: null},
+      model: {base: 'models/tiny-mamba', dtype: 'auto', stabilising_norm: false, tokenizer: null},
       output_dir: 'runs/definitions',
       seed: 42,
       train: {

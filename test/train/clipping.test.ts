@@ -1,6 +1,7 @@
 /**
  * Clipping against a learning rate that is far too high. AdamW divides by the size of the gradient, so that clipping hardly
- * matters to it unless its epsilon is of that size; here it is 1, and a good learning rate is 1 (docs/reliability.md).
+ * matters to it unless its epsilon is above that size: here it is 1, alpha makes gradients some ten times as long as clip_norm,
+ * and of the learning rates 0.05, 0.1, 0.15 and 0.2 without clipping 0.1 is the best (docs/reliability.md).
  */
 import {beforeAll, expect, test} from '@jest/globals'
 import * as tf from '@tensorflow/tfjs-core'
@@ -29,7 +30,7 @@ async function train(device: 'cpu' | 'gpu', rate: number, clip: number | null, s
   const name = `run-${runs++}`
   const {recipe} = await loadRecipe(
     await writeRecipe(inWork(`${name}.yaml`), {
-      adapters: [{method: 'lora', targets: ['in_proj', 'x_proj', 'dt_proj', 'out_proj'], rank: 8, alpha: 16}],
+      adapters: [{method: 'lora', targets: ['in_proj', 'x_proj', 'dt_proj', 'out_proj'], rank: 8, alpha: 128}],
       output: inWork(name),
       train: inWork('rows.jsonl'),
       training: {
@@ -50,21 +51,21 @@ async function train(device: 'cpu' | 'gpu', rate: number, clip: number | null, s
 }
 
 test('on device cpu, f32, a run with 100 times the learning rate stays finite when clipped, and not when it is not', async () => {
-  await expect(train('cpu', 100, null, 30)).rejects.toThrow(NumericError)
+  await expect(train('cpu', 10, null, 20)).rejects.toThrow(NumericError)
   for (const clip of [0.5, 1]) {
-    const losses = await train('cpu', 100, clip, 30)
-    expect(losses).toHaveLength(30)
+    const losses = await train('cpu', 10, clip, 20)
+    expect(losses).toHaveLength(20)
     expect(losses.every((loss) => Number.isFinite(loss))).toBe(true)
   }
 })
 
 describeGpu('on device gpu in f16', () => {
-  test('a run with 5 times the learning rate learns when clipped, and does not stay finite when it is not', async () => {
-    await expect(train('gpu', 5, null, 20)).rejects.toThrow(NumericError)
+  test('a run with 10 times the learning rate learns when clipped, and does not stay finite when it is not', async () => {
+    await expect(train('gpu', 1, null, 20)).rejects.toThrow(NumericError)
     for (const clip of [0.5, 1]) {
-      const losses = await train('gpu', 5, clip, 20)
+      const losses = await train('gpu', 1, clip, 20)
       expect(losses).toHaveLength(20)
-      expect(losses.at(-1)).toBeLessThan(losses[0])
+      expect(losses.at(-1)).toBeLessThan(losses[0] / 2)
     }
   })
 })

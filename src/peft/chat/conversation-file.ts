@@ -12,6 +12,7 @@ import {
   writeSafetensors,
 } from '../../checkpoint/safetensors.js'
 import {type CheckpointTensor, digestOf} from '../../checkpoint/training-checkpoint.js'
+import {parseJson} from '../../checkpoint/json-text.js'
 import {FileError} from '../../errors.js'
 import {type StateValues} from '../../model/state-values.js'
 import {type Turn} from './conversation.js'
@@ -87,7 +88,9 @@ export async function readConversation(file: string): Promise<SavedConversation>
     tensors.set(name, {shape: entry.shape, values: await readTensorFloat32(entry)})
   }
   if (digestOf(text, tensors) !== sha256) throw noConversation(file, 'its content is not what its SHA-256 says')
-  const {data, error} = schema.safeParse(JSON.parse(text))
+  const {faults, value} = parseJson(text)
+  if (faults.length > 0) throw noConversation(file, 'its text is no JSON')
+  const {data, error} = schema.safeParse(value)
   if (!data) {
     const faults = error.issues.map(({message, path}) => ({message, where: path.map(String).join('.')}))
     throw new FileError(`${file} does not hold a conversation.`, {faults})

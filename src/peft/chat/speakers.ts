@@ -3,7 +3,9 @@ import {createHash} from 'node:crypto'
 import {fingerprintTensors, openModelDirectory} from '../../checkpoint/model-directory.js'
 import {type LanguageModel} from '../../model/language-model.js'
 import {loadModel} from '../../model/load-model.js'
+import {configOf} from '../../model/model-files.js'
 import {AdapterSet} from '../adapter-set.js'
+import {baseOf, normOf} from '../base-norm.js'
 import {checkBase, readAdapter, type SavedAdapter} from '../saved-adapter.js'
 import {type Speaker} from './voice.js'
 
@@ -41,14 +43,15 @@ export async function loadSpeakers({adapters, anyBase, model: path}: SpeakersOpt
     for (const set of sets) set.dispose()
     model.weights.dispose()
   }
-  const speaker = (name: string, set: AdapterSet, digest: string | null): Speaker => {
+  const speaker = (name: string, set: AdapterSet, saved: SavedAdapter | null): Speaker => {
     sets.push(set)
-    return {digest, name, sites: set.sites(model.weights)}
+    const config = configOf(baseOf(saved, files))
+    return {config, digest: saved && digestOf(saved), name, sites: set.sites(model.weights)}
   }
   try {
     const base = speaker(BASE, AdapterSet.create([], model.config, 0), null)
     const adapted = saved.map(({adapter, name}) =>
-      speaker(name, AdapterSet.restore(adapter.settings, model.config, adapter.values), digestOf(adapter)),
+      speaker(name, AdapterSet.restore(adapter.settings, model.config, adapter.values), adapter),
     )
     return {all: [base, ...adapted], dispose, fingerprint, model}
   } catch (error) {
@@ -58,8 +61,9 @@ export async function loadSpeakers({adapters, anyBase, model: path}: SpeakersOpt
 }
 
 /** Two adapters with the same digest answer alike. */
-function digestOf({settings, values}: SavedAdapter): string {
-  const hash = createHash('sha256').update(JSON.stringify(settings))
+function digestOf({base, settings, values}: SavedAdapter): string {
+  const norm = normOf({base})
+  const hash = createHash('sha256').update(JSON.stringify(norm === null ? settings : [settings, norm]))
   for (const name of [...values.keys()].sort()) {
     const parameter = values.get(name)
     if (parameter) hash.update(JSON.stringify([name, parameter.shape])).update(parameter.values)

@@ -7,6 +7,7 @@ import {RandomStream} from '../../data/random.js'
 import {StreamDecoder, type Tokenizer} from '../../data/tokenizer.js'
 import {UsageError} from '../../errors.js'
 import {checkIds} from '../../model/check-ids.js'
+import {type MambaConfig} from '../../model/config.js'
 import {decode} from '../../model/decoding.js'
 import {type LanguageModel} from '../../model/language-model.js'
 import {type Sampling} from '../../model/sampling.js'
@@ -35,6 +36,8 @@ export interface Speaker {
   readonly name: string
   /** Of the adapter; null for the bare model */
   readonly digest: string | null
+  /** Of the model as the adapter knows it */
+  readonly config: MambaConfig
   readonly sites: Sites
 }
 
@@ -147,7 +150,14 @@ export class Voice {
     const carried = {ids: before, keep, signal, state: start && stateOfValues(start)}
     const decoding = {...sampling, eosId: tokenizer.eosId, maxNewTokens}
     const random = new RandomStream(seed, 'chat', attempt)
-    for await (const id of decode(this.model, this.speaker.sites, ids, decoding, random, carried)) {
+    for await (const id of decode(
+      {...this.model, config: this.speaker.config},
+      this.speaker.sites,
+      ids,
+      decoding,
+      random,
+      carried,
+    )) {
       await setImmediate() // let the terminal repaint and signals arrive
       made.push(id)
       said.rawBefore = said.raw
