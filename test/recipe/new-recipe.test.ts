@@ -33,7 +33,7 @@ const choices: Choices = {
   validation: 'more.jsonl',
 }
 
-const ARCHITECTURES = ['tiny', 'falcon-mamba-7b', 'mamba2-130m', 'mamba2-codestral-7b'] as const
+const ARCHITECTURES = ['tiny', 'falcon-mamba-7b', 'mamba2-130m', 'mamba-codestral-7b'] as const
 
 describe.each(ARCHITECTURES)('each method for %s', (name) => {
   const shape = presetConfig(name)
