@@ -8,7 +8,7 @@ import {METHOD_PRESETS} from '../recipe/new/method-names.js'
 
 export default class Init extends BaseCommand {
   static override args = {
-    file: Args.string({description: 'Where to write the recipe; the name of the run, if left out.'}),
+    file: Args.string({description: 'Where to write the recipe, as mine.yaml; the name of the run, if left out.'}),
   }
 
   static override description =

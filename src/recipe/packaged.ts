@@ -53,6 +53,11 @@ export async function findRecipe(nameOrPath: string): Promise<string> {
   })
 }
 
+/** The file that a recipe is written to: with an ending, since a bare name is looked up among the packaged ones. */
+export function recipeFileName(name: string): string {
+  return EXTENSION.test(name) ? name : `${name}.yaml`
+}
+
 async function recipeFiles(directory: string): Promise<string[]> {
   try {
     const entries = await readdir(directory)

@@ -46,11 +46,13 @@ describe('init without a terminal', () => {
     expect({code, stdout}).toEqual({code: 2, stdout: ''})
     expect(stderr.match(/--\w+(?= {2})/g)).toEqual(['--data', '--method', '--budget', '--validation', '--out'])
     expect(await readdir(cwd)).toHaveLength(2)
+    const inJson = await runCommand(['init', '--json'], {cwd, env})
+    expect(inJson.stdout).toContain('With --json nothing is asked, and some questions have no answer.')
   })
 
   test('makes with all flags a recipe that trains at once, and says what makes it again', async () => {
     const {cwd, env} = await folder('flags')
-    const args = ['init', 'my.yaml', ...flagsOf(FLAGS), '--device', 'cpu', '--no-measure']
+    const args = ['init', 'my', ...flagsOf(FLAGS), '--device', 'cpu', '--no-measure']
     const {code, stderr, stdout} = await runCommand([...args, '--start'], {cwd, env})
     expect({code, stderr}).toMatchObject({code: 0})
     expect(stdout).toContain(`mambatune init my.yaml --model ${MODEL} --data nouns.train.jsonl --goal answer`)

@@ -67,6 +67,7 @@ test('LoRA learns more slowly in larger models, few numbers do not', () => {
   const rate = (method: 'light' | 'delta-scale', parameters: number): number =>
     chooseMethod(method, config, {parameters}).learningRate.value
   expect([4e6, 130e6, 2.8e9].map((size) => rate('light', size))).toEqual([1e-3, 5e-4, 2e-4])
+  expect(chooseMethod('full', config, {parameters: 2.8e9}).learningRate.value).toBe(6e-5)
   expect(rate('delta-scale', 2.8e9)).toBe(rate('delta-scale', 4e6))
 })
 
@@ -92,6 +93,7 @@ describe('a budget', () => {
     ['0.5 epochs', {amount: 0.5, unit: 'epochs'}],
     ['20m', {amount: 20, unit: 'minutes'}],
     ['1.5 hours', {amount: 90, unit: 'minutes'}],
+    ['1.1h', {amount: 66, unit: 'minutes'}],
     ['500steps', {amount: 500, unit: 'steps'}],
   ] as const)('is read from %s, and from its own flag', (text, budget) => {
     expect(parseBudget(text)).toEqual(budget)

@@ -70,7 +70,7 @@ export function estimateText(budget: Budget, draft: Draft, speed: TrainingSpeed 
   return budget.unit === 'minutes' ? `about ${work}` : `about ${aboutTime(time.seconds)}, ${work}`
 }
 
-const stepsText = (steps: number): string => `${formatCount(steps)} step${steps === 1 ? '' : 's'}`
+export const stepsText = (steps: number): string => `${formatCount(steps)} step${steps === 1 ? '' : 's'}`
 
 /** Estimates have no seconds in them where there are many minutes. */
 export function aboutTime(seconds: number): string {

@@ -19,7 +19,7 @@ export function dataFoundText(inspection: DataInspection, preview: DataPreview |
 function countText({duplicates, lengths, rows, supervised_percent: percent, total}: DataInspection): string {
   const same = duplicates > 0 ? `, ${formatCount(duplicates)} of them twice or more` : ''
   const {longest, median, shortest} = lengths
-  return `${formatCount(rows)} rows${same}: ${formatCount(shortest)} to ${formatCount(longest)} tokens, half up to ${formatCount(median)}; ${formatCount(total)} in all, ${percent.toFixed(0)} % trained`
+  return `${formatCount(rows)} ${rows === 1 ? 'row' : 'rows'}${same}: ${formatCount(shortest)} to ${formatCount(longest)} tokens, half up to ${formatCount(median)}; ${formatCount(total)} in all, ${percent.toFixed(0)} % trained`
 }
 
 /** Of a long row the tokens before and behind the place where training begins. */

@@ -4,6 +4,7 @@
  */
 import {homedir} from 'node:os'
 import {type DeviceChoice} from '../../backend/devices.js'
+import {counted} from '../../checkpoint/file-faults.js'
 import {hubSettings} from '../../checkpoint/hub/hub-settings.js'
 import {readModelConfig} from '../../checkpoint/model-directory.js'
 import {findFiles} from '../../data/find-files.js'
@@ -130,8 +131,11 @@ export class Facts {
 }
 
 function faulty(path: string, {faults, faulty_rows: count, rows}: DataInspection): DataError {
-  return new DataError(`${path} has ${count} faults beside ${rows} good rows, and training takes no faulty one.`, {
-    faults: faults.slice(0, 5),
-    hint: `mambatune data inspect ${path}`,
-  })
+  return new DataError(
+    `${path} has ${counted(count, 'fault')} beside ${counted(rows, 'good row')}, and training takes no faulty one.`,
+    {
+      faults: faults.slice(0, 5),
+      hint: `mambatune data inspect ${path}`,
+    },
+  )
 }

@@ -15,11 +15,12 @@ const TAKES: Readonly<Record<Question, string>> = {
   validation: 'a file, a directory, or none',
 }
 
-/** Errors: UsageError that names every flag that is missing. */
-export function requireAll(given: Given): void {
+/** `isJson`: nothing is asked because of --json, terminal or not. Errors: UsageError that names every flag that is missing. */
+export function requireAll(given: Given, isJson: boolean): void {
   const missing = QUESTIONS.filter((question) => !given.has(question))
   if (missing.length === 0) return
-  throw new UsageError('There is no terminal to ask at, and some questions have no answer.', {
+  const why = isJson ? 'With --json nothing is asked' : 'There is no terminal to ask at'
+  throw new UsageError(`${why}, and some questions have no answer.`, {
     faults: missing.map((question) => ({message: TAKES[question], where: `--${question}`})),
     hint: 'Add these flags, or --yes to take the defaults for them.',
   })

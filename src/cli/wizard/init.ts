@@ -5,6 +5,7 @@ import {type DeviceChoice} from '../../backend/devices.js'
 import {makeDirectory, writeFileDurably} from '../../checkpoint/output-directory.js'
 import {EXIT, FileError, InterruptedError} from '../../errors.js'
 import {type Question, QUESTIONS} from '../../recipe/new/answers.js'
+import {recipeFileName} from '../../recipe/packaged.js'
 import {type Recipe} from '../../recipe/schema.js'
 import {type RunPlan} from '../../report/plan.js'
 import {type Reporter} from '../reporter.js'
@@ -17,7 +18,7 @@ import {type Review} from './review.js'
 export interface InitOptions {
   /** By the names of the questions; what is not given is undefined. */
   readonly answers: Readonly<Partial<Record<Question, string | undefined>>>
-  /** Where to write the recipe; null: as the run is called */
+  /** Where to write the recipe, .yaml added where it has no such ending; null: as the run is called */
   readonly file: string | null
   readonly device: DeviceChoice
   /** Bytes; null: what there is */
@@ -56,7 +57,8 @@ export interface Outcome {
   readonly trainArguments: readonly string[]
 }
 
-export async function init(options: InitOptions): Promise<Outcome> {
+export async function init({file, ...rest}: InitOptions): Promise<Outcome> {
+  const options = {...rest, file: file === null ? null : recipeFileName(file)}
   const given: Given = new Map(
     QUESTIONS.flatMap((question) => {
       const answer = options.answers[question]
@@ -65,7 +67,7 @@ export async function init(options: InitOptions): Promise<Outcome> {
   )
   const isComplete = options.takesDefaults || given.size === QUESTIONS.length
   const isAsked = !isComplete && !options.isJson && hasTerminal()
-  if (!isComplete && !isAsked) requireAll(given)
+  if (!isComplete && !isAsked) requireAll(given, options.isJson)
   if (options.file !== null) requireFree(options.file)
   const leave = leaveAtInterrupt(options.reporter)
   try {

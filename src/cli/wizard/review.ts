@@ -6,11 +6,10 @@ import {type RunTime, runTime} from '../../report/new/run-time.js'
 import {type TrainingSpeed} from '../../report/new/training-speed.js'
 import {quoted} from '../failure.js'
 import {truncate} from '../display-width.js'
-import {formatCount} from '../format.js'
 import {findData} from '../locate-data.js'
 import {planText} from '../plan-text.js'
 import {createStyle, hasColour, isInteractive, type Style} from '../terminal.js'
-import {aboutTime, speedText} from './ask-budget.js'
+import {aboutTime, speedText, stepsText} from './ask-budget.js'
 import {draftSoFar} from './drafting.js'
 import {type Facts} from './facts.js'
 
@@ -91,7 +90,7 @@ function reviewText(review: Review, style: Style, columns: number | null): strin
 
 function timeText({speed, time}: Review): string {
   if (time === null || speed === null) return 'Time is not known: the speed of this machine was not measured.'
-  return `Time: about ${aboutTime(time.seconds)} for ${formatCount(time.steps)} steps; ${speedText(speed)}`
+  return `Time: about ${aboutTime(time.seconds)} for ${stepsText(time.steps)}; ${speedText(speed)}`
 }
 
 /** Comments step back, and end where the line does. */

@@ -19,7 +19,7 @@ export const BUDGET_FORMS = '3 (epochs), 20m, 1.5h or 500steps'
 export function parseBudget(text: string): Budget | null {
   const [, number = '', word = ''] = /^\s*(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)\s*$/i.exec(text) ?? []
   const known = UNITS.find(([pattern]) => pattern.test(word.toLowerCase()))
-  const amount = Number(number) * (known?.[2] ?? 0)
+  const amount = Number((Number(number) * (known?.[2] ?? 0)).toPrecision(12)) // 1.1 × 60 is 66
   if (!known || number === '' || amount <= 0) return null
   const unit = known[1]
   return unit === 'steps' && !Number.isInteger(amount) ? null : {amount, unit}

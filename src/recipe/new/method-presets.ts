@@ -150,7 +150,7 @@ export function chooseMethod(
   return {
     about: text,
     adapters: entriesOf(name, config, steps),
-    learningRate: {value: learningRate * factor, why},
+    learningRate: {value: Number((learningRate * factor).toPrecision(3)), why},
     title,
   }
 }

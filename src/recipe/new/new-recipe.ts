@@ -82,7 +82,12 @@ function dataLines({choices, facts, length, lossOn}: Draft, fitted: Fitted): str
   const fittedLength = fitted.get('data.max_length')
   return [
     'data:',
-    keyLine(2, 'train', choices.data, facts.rows.isPlainText ? 'plain text' : `${counted(rows)} rows`),
+    keyLine(
+      2,
+      'train',
+      choices.data,
+      facts.rows.isPlainText ? 'plain text' : `${counted(rows)} ${rows === 1 ? 'row' : 'rows'}`,
+    ),
     keyLine(
       2,
       'validation',
@@ -134,7 +139,7 @@ function limitLines({choices: {budget}, limits, stepsPerEpoch}: Draft): string[]
         epochs,
         `passes over the rows, of ${counted(stepsPerEpoch)} ${stepsPerEpoch === 1 ? 'step' : 'steps'} each`,
       )
-    : keyLine(2, 'epochs', epochs, `more than there is time for: ${budgetText(budget)} end the run`)
+    : keyLine(2, 'epochs', epochs, `more than there is time for: the run ends after ${budgetText(budget)}`)
   return [
     epochLine,
     ...(maxSteps === null ? [] : [keyLine(2, 'max_steps', maxSteps, 'optimizer steps, then the run ends')]),
