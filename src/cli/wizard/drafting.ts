@@ -37,10 +37,9 @@ export function choicesSoFar(facts: Facts): Choices {
   }
 }
 
-/** `budget` may be another than the answer, for what a question offers. Errors: those of reading model and data. */
-export async function draftSoFar(facts: Facts, speed: TrainingSpeed | null, budget?: Budget): Promise<Draft> {
-  const given = choicesSoFar(facts)
-  const choices = {...given, budget: budget ?? given.budget}
+/** Errors: those of reading model and data. */
+export async function draftSoFar(facts: Facts, speed: TrainingSpeed | null): Promise<Draft> {
+  const choices = choicesSoFar(facts)
   const [{place}, {config, parameters}, data] = [await facts.place(), await facts.model(), await facts.data()]
   const validation = choices.validation === null ? null : await facts.validation(choices.validation)
   const known = {

@@ -41,7 +41,7 @@ import {
 } from './ssd-tensors.wgsl.js'
 import {stepSize} from './step-size.wgsl.js'
 
-/** x, delta, a, b, h0?, positions? → states (B, chunks, H, P, N), steps (B, H, chunks · Q) of Δ and s, last (B, H, P, N) */
+/** x, delta, a, b, h0?, positions? → states (B, chunks, H, P, N), steps (B, H, chunks · Q) of Δ and s (of packed rows begin and end too), last (B, H, P, N) */
 export function ssdStatesShader(form: SsdForm, facts: DeviceFacts): Shader {
   const plan = planSsd(form, facts)
   return {

@@ -1,6 +1,5 @@
 /** From answers, and what is known of model, rows and machine, to the values of a new recipe. */
 import {type MambaConfig} from '../../model/config.js'
-import {type Answers, NO_VALIDATION} from './answers.js'
 import {type Budget, type Limits, limitsOf} from './budget.js'
 import {type Goal, goalFacts, lossOnFor} from './goals.js'
 import {type MethodPreset} from './method-names.js'
@@ -53,12 +52,6 @@ export interface Draft {
   readonly stepsPerEpoch: number
   /** Optimizer steps; null where minutes end the run and the speed is not known */
   readonly steps: number | null
-}
-
-/** `goal`, `method` and `budget` have been read from the answers. */
-export function choicesOf(answers: Answers, read: Pick<Choices, 'budget' | 'goal' | 'method'>): Choices {
-  const {data, model, out, validation} = answers
-  return {data, model, out, validation: validation === NO_VALIDATION ? null : validation, ...read}
 }
 
 export function draftOf(choices: Choices, facts: DraftFacts): Draft {
