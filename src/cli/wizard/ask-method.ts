@@ -17,8 +17,9 @@ interface Choice {
 
 export async function askGoal(facts: Facts, preset: string): Promise<string> {
   const choices = (await goalsOf(facts)).map((goal): Choice => {
-    const {loss, title} = goalFacts[goal]
-    return {description: `The loss counts ${loss}.`, name: title, value: goal}
+    const {loss, stopsEarly, title} = goalFacts[goal]
+    const end = stopsEarly ? ' With validation, training stops when it gets no better.' : ''
+    return {description: `The loss counts ${loss}.${end}`, name: title, value: goal}
   })
   return select({choices, default: preset, message: message('goal')}, onTerminal)
 }

@@ -33,7 +33,7 @@ export const goalFacts: Readonly<Record<Goal, GoalFacts>> = {
     title: 'Hold conversations like these',
   },
   classify: {
-    loss: 'the label at the end; training stops when validation gets no better',
+    loss: 'the label at the end',
     epochs: {few: 5, many: 3},
     stopsEarly: true,
     title: 'Give each text a short label',
