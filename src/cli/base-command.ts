@@ -3,7 +3,7 @@
  * Results go to stdout; progress and errors go to stderr. With `--json` stdout gets exactly one object, error or not.
  * Nothing heavy is imported here, because oclif loads every command to print the help.
  */
-import {Command, Errors} from '@oclif/core'
+import {Command, Errors, type Interfaces} from '@oclif/core'
 
 import {type Device, type DeviceChoice, type DeviceOptions} from '../backend/devices.js'
 import {type EventStream} from './event-stream.js'
@@ -17,6 +17,17 @@ export abstract class BaseCommand extends Command {
   #reporter: Reporter | null = null
   #device: Device | null = null
   #events: EventStream | null = null
+
+  /** An argument that is left out is left out: oclif would take what a script pipes in for it. */
+  protected override parse<
+    F extends Interfaces.OutputFlags<Interfaces.FlagInput>,
+    B extends Interfaces.OutputFlags<Interfaces.FlagInput>,
+    A extends Interfaces.OutputArgs<Interfaces.ArgInput>,
+  >(options?: Interfaces.Input<F, B, A>, argv = this.argv): Promise<Interfaces.ParserOutput<F, B, A>> {
+    const args: Interfaces.ArgInput = options?.args ?? {}
+    for (const argument of Object.values(args)) argument.ignoreStdin = true
+    return super.parse(options, argv)
+  }
 
   /** A line of the result. Silent with `--json`. */
   protected out(line = ''): void {

@@ -149,6 +149,13 @@ describe('runs list', () => {
     expect((await runCommand(['runs', 'list', inWork('empty')])).stdout).toContain('mambatune train RECIPE')
     expect((await runCommand(['runs', 'list', inWork('nowhere')])).code).toBe(4)
   })
+
+  test('does not take what is piped in for the argument that is left out', async () => {
+    await mkdir(inWork('piped', 'runs'), {recursive: true})
+    const {code, stdout} = await runCommand(['runs', 'list'], {cwd: inWork('piped'), input: 'nowhere\n'})
+    expect(stdout).toContain('mambatune train RECIPE')
+    expect(code).toBe(0)
+  })
 })
 
 describe('runs show', () => {

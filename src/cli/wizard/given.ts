@@ -9,7 +9,7 @@ const TAKES: Readonly<Record<Question, string>> = {
   budget: '3epochs, 20m or 500steps',
   data: 'a file, a directory, or hub://owner/name',
   goal: 'answer, chat, classify or text',
-  method: 'balanced, light, thorough, ssm, …',
+  method: 'balanced, light, thorough, combined, …',
   model: 'a directory, or owner/name on the hub',
   out: 'a new directory for the run',
   validation: 'a file, a directory, or none',

@@ -18,20 +18,18 @@ type Reasons = Readonly<Record<string, string>>
 export function entriesOf(preset: MethodPreset, config: MambaConfig, steps: number | null): readonly AdapterEntry[] {
   switch (preset) {
     case 'balanced':
-      return [lora(['in_proj', 'out_proj'], 16, LARGE, config), selective(config), firstState(config)]
+      return [lora(['in_proj', 'out_proj'], 16, LARGE, config)]
     case 'light':
-      return [lora(['in_proj', 'out_proj'], 8, LARGE, config)]
+      return [lora(['in_proj.x'], 8, 'the rows of in_proj that the scan reads', config)]
+    case 'combined':
+      return [lora(['in_proj', 'out_proj'], 16, LARGE, config), selective(config), firstState(config)]
     case 'thorough':
       return [lora(projections(config), 32, 'every projection', config), firstState(config)]
     case 'ssm':
       return [selective(config), firstState(config)]
     case 'dora': {
-      const own = {dora: true, lora_plus: 4}
-      const reasons = {
-        dora: 'a trained length for each row, beside its direction',
-        lora_plus: 'B and the lengths learn four times as fast as A, from zero',
-      }
-      return [lora(['in_proj', 'out_proj'], 8, LARGE, config, own, reasons)]
+      const reasons = {dora: 'a trained length for each row, beside its direction'}
+      return [lora(['in_proj', 'out_proj'], 8, LARGE, config, {dora: true}, reasons)]
     }
     case 'bitfit':
       return [

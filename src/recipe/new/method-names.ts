@@ -3,6 +3,7 @@ export const METHOD_PRESETS = [
   'balanced',
   'light',
   'thorough',
+  'combined',
   'ssm',
   'dora',
   'initial-state',

@@ -34,7 +34,8 @@ const facts: Readonly<Record<MethodPreset, PresetFacts>> = {
   },
   balanced: {
     ...LOW_RANK,
-    about: 'LoRA on the large projections and on Δ, B and C, with a learned first state. The first thing to try.',
+    about:
+      'LoRA on the two large projections. The first thing to try: nothing of its size did better (docs/methods.md).',
     title: 'Balanced',
     why: 'usual for LoRA on a model of this size',
   },
@@ -45,6 +46,12 @@ const facts: Readonly<Record<MethodPreset, PresetFacts>> = {
     title: 'Biases',
     why: 'few numbers want large steps: 2e-3 to 4e-3 in the paper on Mamba',
   },
+  combined: {
+    ...LOW_RANK,
+    about: 'LoRA on the large projections and on Δ, B and C, with a learned first state, as in the quickstart.',
+    title: 'Combined',
+    why: 'usual for LoRA on a model of this size',
+  },
   'delta-scale': {
     about: about('delta-scale'),
     falls: false,
@@ -54,7 +61,7 @@ const facts: Readonly<Record<MethodPreset, PresetFacts>> = {
   },
   dora: {
     ...LOW_RANK,
-    about: 'LoRA that learns the length of each row apart from its direction; good at small ranks.',
+    about: 'LoRA that learns the length of each row apart from its direction; ahead of LoRA at the smallest ranks.',
     title: 'DoRA',
     why: 'as for LoRA on a model of this size',
   },
@@ -74,7 +81,7 @@ const facts: Readonly<Record<MethodPreset, PresetFacts>> = {
   },
   light: {
     ...LOW_RANK,
-    about: 'LoRA of rank 8 on the two large projections. Merges into the weights.',
+    about: 'LoRA on the part of in_proj that the scan reads: the best of few numbers (docs/methods.md).',
     title: 'Light',
     why: 'usual for LoRA on a model of this size',
   },
