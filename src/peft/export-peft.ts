@@ -8,6 +8,7 @@ import {heldByPeft, leftOutOfPeft} from './peft-limits.js'
 import {needsTies} from './peft-tables.js'
 import {type SavedAdapter} from './saved-adapter.js'
 import {toPeft} from './to-peft.js'
+import {veraInPeft} from './vera-to-peft.js'
 
 export const exportPeft: ExportFormat = {
   async content(saved, base) {
@@ -22,7 +23,10 @@ export const exportPeft: ExportFormat = {
   },
   instead:
     'Merge holds every low-rank update (mambatune merge ADAPTER --base MODEL --out DIR), --format state the initial states.',
-  split: (saved) => ({holdsAny: heldByPeft(saved).length > 0, leftOut: leftOutOfPeft(saved)}),
+  split(saved) {
+    const hasLora = heldByPeft(saved).length > 0
+    return {holdsAny: hasLora || veraInPeft(saved, hasLora) !== null, leftOut: leftOutOfPeft(saved)}
+  },
 }
 
 function onBase(saved: SavedAdapter, path: string): SavedAdapter {
@@ -33,13 +37,14 @@ function onBase(saved: SavedAdapter, path: string): SavedAdapter {
 async function sizesFor(saved: SavedAdapter, base: ExportBase | undefined): Promise<MambaConfig | null> {
   if (base !== undefined) return configOf(await openModelDirectory(base.directory))
   const updates = heldByPeft(saved)
-  if (updates.every(({slice}) => slice === null) && !needsTies(updates)) return null
+  const isVera = veraInPeft(saved, updates.length > 0) !== null
+  if (!isVera && updates.every(({slice}) => slice === null) && !needsTies(updates)) return null
   try {
     return configOf(await openModelDirectory(saved.base.path))
   } catch (error) {
     if (!(error instanceof FileError)) throw error
     throw new FileError(
-      'Slices of projections and the embedding need the config of the base model, and it cannot be opened.',
+      'Slices of projections, the embedding and VeRA need the config of the base model, and it cannot be opened.',
       {
         cause: error,
         faults: [{message: error.message, where: saved.base.path}, ...error.faults],

@@ -1,12 +1,13 @@
 /**
  * What Hugging Face PEFT, from 0.16 on, can hold of an adapter for Mamba: low-rank updates of in_proj and x_proj, or of
- * slices of them, of embedding and head, and weights and biases of whole modules. The rules for modules: https://github.com/huggingface/peft/blob/main/src/peft/tuners/tuners_utils.py
+ * slices of them, of embedding and head, and weights and biases of whole modules; or one VeRA. The rules for modules: https://github.com/huggingface/peft/blob/main/src/peft/tuners/tuners_utils.py
  */
 import {type LeftOut, partName} from './export-format.js'
 import {type LoraUpdate, loraUpdates} from './lora-updates.js'
 import {type AdapterSettings} from './method-settings.js'
 import {adaptedModules, notWholeInPeft} from './peft-full-values.js'
 import {type SavedAdapter} from './saved-adapter.js'
+import {veraLeftOut} from './vera-to-peft.js'
 
 /** Why PEFT cannot hold updates of these modules; it holds those of the others. */
 const NOT_IN_PEFT: ReadonlyMap<string, string> = new Map([
@@ -24,7 +25,6 @@ const METHODS_NOT_IN_PEFT: {readonly [Name in AdapterSettings['method']]?: strin
   prodial: 'PEFT has no file format for ProDiaL; merged, it is an ordinary weight',
   'sparse-dimension': 'PEFT has no file format for sparse changes; merged, they are ordinary weights',
   'state-offset': 'PEFT has no file format for state-offset',
-  vera: 'this version writes no VeRA files of PEFT',
 }
 
 const DORA_APART =
@@ -43,7 +43,7 @@ export function leftOutOfPeft(saved: SavedAdapter): readonly LeftOut[] {
   const possible = heldByPeft(saved)
   const adapted = adaptedModules(possible)
   const held = new Set(possible.map(({entry, site}) => `${entry} ${site}`))
-  return saved.settings.flatMap((entry, index): LeftOut[] => {
+  return saved.settings.flatMap((entry, index): readonly LeftOut[] => {
     const part = partName(saved, index)
     if (entry.method === 'initial-state') {
       const states = [...(entry.scan ? ['scan'] : []), ...(entry.conv ? ['conv'] : [])]
@@ -55,6 +55,7 @@ export function leftOutOfPeft(saved: SavedAdapter): readonly LeftOut[] {
         return reason === null ? [] : [{part: `${part}: ${tensor}`, reason}]
       })
     }
+    if (entry.method === 'vera') return veraLeftOut(saved, index, possible.length > 0)
     const refusal = METHODS_NOT_IN_PEFT[entry.method]
     if (refusal !== undefined) return [{part, reason: refusal}]
     const notHeld = updates.filter((update) => update.entry === index && !held.has(`${index} ${update.site}`))

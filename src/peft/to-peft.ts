@@ -17,15 +17,23 @@ import {byPeftModule, inPeftFile, magnitudesInPeftFile} from './peft-tables.js'
 import {type SavedAdapter} from './saved-adapter.js'
 import {adaptableSites} from './sites-of.js'
 import {checkUpdatesFit, type SitesByName, stackUpdates} from './stacked-updates.js'
+import {veraInPeft, veraToPeft} from './vera-to-peft.js'
 
 export interface PeftFiles {
   readonly config: Readonly<Record<string, unknown>>
   readonly tensors: ReadonlyMap<string, ParameterValues>
 }
 
-/** What PEFT can hold of an adapter. Only slices need the sizes of the model. Errors: MismatchError for another model. */
+/** What PEFT can hold of an adapter. Only slices and VeRA need the sizes of the model. Errors: MismatchError for another model. */
 export function toPeft(saved: SavedAdapter, model: MambaConfig | null): PeftFiles {
   const held = heldByPeft(saved)
+  const base = saved.base.path === UNNAMED_BASE ? null : saved.base.path
+  const vera = veraInPeft(saved, held.length > 0)
+  if (vera) {
+    if (!model) throw new Error('VeRA needs the sizes of the model')
+    const {config, tensors} = veraToPeft(saved, vera, model)
+    return {config: sorted({...common(base), ...config}), tensors}
+  }
   const sites = model && new Map(adaptableSites(model).map((site) => [site.name, site]))
   if (sites) checkUpdatesFit(held, sites)
   const updates = byPeftModule(held, model)
@@ -37,43 +45,51 @@ export function toPeft(saved: SavedAdapter, model: MambaConfig | null): PeftFile
       ? asTheyAre(updates)
       : stacked(updates, sites)
   const carried = {bias: whole.bias, modules_to_save: whole.modulesToSave}
-  const base = saved.base.path === UNNAMED_BASE ? null : saved.base.path
   return {
-    config: {...defaults(base), ...onHub(base), ...settings, ...carried, target_modules: targetModules(updates)},
+    config: sorted({
+      ...common(base),
+      ...LORA_DEFAULTS,
+      ...settings,
+      ...carried,
+      target_modules: targetModules(updates),
+    }),
     tensors: new Map([...tensors, ...whole.tensors]),
   }
 }
 
-/** The keys of a LoRA configuration that all versions of PEFT know, in the order in which PEFT writes them. */
-function defaults(base: string | null): Record<string, unknown> {
+/** In the order in which PEFT writes them. */
+function sorted(config: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** The keys that every configuration has. PEFT names the commit of a model on the hub apart. */
+function common(base: string | null): Record<string, unknown> {
   return {
-    alpha_pattern: {},
     auto_mapping: null,
     base_model_name_or_path: base,
     bias: 'none',
     fan_in_fan_out: false,
     inference_mode: true,
-    init_lora_weights: true,
     layers_pattern: null,
     layers_to_transform: null,
-    loftq_config: {},
-    lora_alpha: null,
-    lora_dropout: 0,
-    megatron_config: null,
-    megatron_core: 'megatron.core',
     modules_to_save: null,
-    peft_type: 'LORA',
-    r: null,
-    rank_pattern: {},
     revision: null,
-    target_modules: null,
     task_type: 'CAUSAL_LM',
-    use_dora: false,
-    use_rslora: false,
+    ...onHub(base),
   }
 }
 
-/** PEFT names the commit of a model on the hub apart. */
+/** The further keys of a LoRA configuration that all versions of PEFT know. */
+const LORA_DEFAULTS = {
+  alpha_pattern: {},
+  init_lora_weights: true,
+  loftq_config: {},
+  megatron_config: null,
+  megatron_core: 'megatron.core',
+  peft_type: 'LORA',
+  rank_pattern: {},
+}
+
 function onHub(base: string | null): Record<string, unknown> {
   const name = base === null ? null : parseHubName(base)
   if (!name || !isCommit(name.revision)) return {}

@@ -38,7 +38,8 @@ interface SharedShapes {
   readonly b: readonly [number, number] // (most rows, r)
 }
 
-function sharedShapes(rank: number, sites: readonly AdaptableSite[]): SharedShapes {
+/** Of the matrices that these sites share. */
+export function sharedShapes(rank: number, sites: readonly AdaptableSite[]): SharedShapes {
   return {
     a: [rank, Math.max(...sites.map(({inputs}) => inputs))],
     b: [Math.max(...sites.map(({from, to}) => to - from)), rank],
