@@ -12,7 +12,7 @@ const TAKES: Readonly<Record<Question, string>> = {
   method: 'balanced, light, thorough, ssm, …',
   model: 'a directory, or owner/name on the hub',
   out: 'a new directory for the run',
-  validation: 'a file, a directory, or none',
+  validation: 'a share such as 5%, a file, a directory, or none',
 }
 
 /** Errors: UsageError that names every flag that is missing. */
