@@ -1,7 +1,7 @@
 /** `data.validation` as a share of the training rows, such as 5%, instead of files. */
 
-/** What the text of a share looks like, a wrong one included; a file of such a name can be given as ./5% */
-const LIKE_A_SHARE = /^\s*[-+]?[\d.,]+\s*%\s*$/
+/** What the text of a share looks like, wrong ones and 0.05 included; a file of such a name can be given as ./5% */
+const LIKE_A_SHARE = /^\s*(?:[-+]?[\d.,]+\s*%|0?\.\d+)\s*$/
 
 export const isLikeShare = (text: string): boolean => LIKE_A_SHARE.test(text)
 

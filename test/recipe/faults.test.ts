@@ -56,6 +56,7 @@ describe('a wrong value', () => {
     ['50%', '5:39', 'data.validation: expected a share above 0% and below 50%, such as 5%, got 50%'],
     ['0.0%', '5:39', 'data.validation: expected a share above 0% and below 50%, such as 5%, got 0.0%'],
     ['-5 %', '5:39', 'data.validation: expected a share above 0% and below 50%, such as 5%, got -5 %'],
+    ['"0.05"', '5:39', 'data.validation: expected a share above 0% and below 50%, such as 5%, got 0.05'],
     ['[a, 5%]', '5:43', 'data.validation.1: a share stands alone, not in a list of files'],
     ['0.05', '5:39', 'data.validation: expected text or a list, got 0.05: put it in quotes, "0.05"'],
   ])('data.validation: %s is reported', (value, position, message) => {
