@@ -39,8 +39,8 @@ export default class Init extends BaseCommand {
       helpValue: 'AMOUNT',
     }),
     validation: Flags.string({
-      description: 'Rows to validate with: a file, a directory, or none.',
-      helpValue: 'PATH|none',
+      description: 'Rows to validate with: a share of the training rows such as 5%, a file, a directory, or none.',
+      helpValue: 'SHARE|PATH|none',
     }),
     out: Flags.string({description: 'New directory for the run.', helpValue: 'DIR'}),
     yes: Flags.boolean({char: 'y', description: 'Take the defaults for all that has no flag, and save the recipe.'}),

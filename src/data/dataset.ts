@@ -66,6 +66,11 @@ export interface ReadFile {
 export interface Dataset {
   /** May lie in a file: whoever wants only some of them should not copy all. */
   readonly examples: readonly Example[]
+  /**
+   * For each row of the files, and each plain text file, the number of its first example: a row may have several, which follow one
+   * another, or none, and then begins where the next one does.
+   */
+  readonly rowBegins: Float64Array
   readonly format: RowFormat
   readonly lossOn: SupervisedPart
   /** Sentences for the user: what was decided and why, what was cut. */

@@ -3,6 +3,7 @@
  * that stays in memory. Everything after takes an array of examples, and gets one in either case.
  */
 import {type Dataset, type Example} from './dataset.js'
+import {GrowingNumbers} from './growing-numbers.js'
 import {type RowFacts, RowStoreWriter, type StorePlace} from './row-store.js'
 
 export type {StorePlace} from './row-store.js'
@@ -16,11 +17,17 @@ const OVERHEAD = 400
 export class ExampleRows {
   length = 0
   private kept: Example[] = []
+  private readonly rowBegins = new GrowingNumbers()
   private bytes = 0
   private writer: RowStoreWriter | null = null
 
   /** Without a place everything stays in memory; `key` tells what is stored, null: it is not to be found again. */
   constructor(private readonly place?: StorePlace & {readonly key: string | null}) {}
+
+  /** What is pushed from now on is of another row. */
+  beginRow(): void {
+    this.rowBegins.push(this.length)
+  }
 
   push(example: Example): void {
     this.length++
@@ -34,8 +41,9 @@ export class ExampleRows {
   }
 
   async finish(facts: RowFacts): Promise<Dataset> {
-    if (!this.writer) return {...facts, examples: this.kept}
-    return this.writer.finish(facts)
+    const rowBegins = this.rowBegins.all()
+    if (!this.writer) return {...facts, examples: this.kept, rowBegins}
+    return this.writer.finish(facts, rowBegins)
   }
 
   discard(): void {

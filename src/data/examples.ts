@@ -21,7 +21,8 @@ export interface BuilderParts {
   readonly lossOn: SupervisedPart
   readonly template: ChatTemplate | null
   readonly faults: FaultList
-  readonly sink: {push(example: Example): void}
+  /** `beginRow` comes before the examples of a row, of which there may be several or none. */
+  readonly sink: {beginRow(): void; push(example: Example): void}
 }
 
 export class ExampleBuilder {
@@ -42,6 +43,7 @@ export class ExampleBuilder {
   }
 
   addRow(row: Row, where: string): void {
+    this.parts.sink.beginRow()
     if (row.format === 'tokens') return this.addTokens(row.ids, row.labels, where)
     let marked: MarkedText
     try {
@@ -60,6 +62,7 @@ export class ExampleBuilder {
 
   /** A plain text file: consecutive pieces of maxLength tokens, EOS after the last. */
   addDocument(text: string, file: string): void {
+    this.parts.sink.beginRow()
     const ids = this.requireTokenizer().encode(text)
     const row = this.labelled(ids, [{begin: 0, end: ids.length}], text)
     let line = 1

@@ -5,6 +5,7 @@
  *
  *   <key>/rows      for each example: tokens n, runs r (-1: labels of its own), bytes of `where`; n ids; the labels; `where`
  *   <key>/offsets   where each example begins: 64-bit floats
+ *   <key>/begins    the number of the first example of each row of the files: 64-bit floats
  *   <key>/facts     format, notes and the like, as JSON; written last, so that what has it is whole
  *
  * Labels that are the ids themselves in places are stored as the borders of these places: 2 r numbers; else as n numbers.
@@ -16,6 +17,7 @@ import path from 'node:path'
 
 import {FileError} from '../errors.js'
 import {type DataSettings, type Dataset, type Example} from './dataset.js'
+import {GrowingNumbers} from './growing-numbers.js'
 import {encodeExample} from './stored-example.js'
 import {storedExamples} from './stored-examples.js'
 import {type Tokenizer} from './tokenizer.js'
@@ -27,10 +29,10 @@ export interface StorePlace {
   readonly inMemory?: number
 }
 
-export type RowFacts = Omit<Dataset, 'examples'>
+export type RowFacts = Omit<Dataset, 'examples' | 'rowBegins'>
 
 /** Changes whenever the same files would become other examples than before. */
-const VERSION = 1
+const VERSION = 2
 
 const BUFFER = 2 ** 20
 
@@ -61,21 +63,25 @@ export async function findStored({directory}: StorePlace, key: string): Promise<
   const place = path.join(directory, key)
   const facts = await readFile(path.join(place, 'facts'), 'utf8').catch(() => null)
   const offsets = await readFile(path.join(place, 'offsets')).catch(() => null)
-  if (facts === null || offsets === null) return null
+  const begins = await readFile(path.join(place, 'begins')).catch(() => null)
+  if (facts === null || offsets === null || begins === null) return null
   const now = new Date()
   await utimes(place, now, now).catch(() => {}) // only keeps it from becoming old
-  return {...(JSON.parse(facts) as RowFacts), examples: storedExamples(path.join(place, 'rows'), offsetsIn(offsets))}
+  return {
+    ...(JSON.parse(facts) as RowFacts),
+    examples: storedExamples(path.join(place, 'rows'), numbersIn(offsets)),
+    rowBegins: numbersIn(begins),
+  }
 }
 
-function offsetsIn(bytes: Buffer): Float64Array {
+function numbersIn(bytes: Buffer): Float64Array {
   return new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
 }
 
 export class RowStoreWriter {
   private readonly partial: string
   private readonly file: number
-  private offsets = new Float64Array(1024)
-  private count = 0
+  private readonly offsets = new GrowingNumbers()
   private written = 0
   private pending: Buffer[] = []
   private pendingBytes = 0
@@ -92,32 +98,28 @@ export class RowStoreWriter {
   }
 
   add(example: Example): void {
-    if (this.count === this.offsets.length) {
-      const longer = new Float64Array(2 * this.count)
-      longer.set(this.offsets)
-      this.offsets = longer
-    }
-    this.offsets[this.count++] = this.written + this.pendingBytes
+    this.offsets.push(this.written + this.pendingBytes)
     const bytes = encodeExample(example)
     this.pending.push(bytes)
     this.pendingBytes += bytes.length
     if (this.pendingBytes >= BUFFER) this.flush()
   }
 
-  async finish(facts: RowFacts): Promise<Dataset> {
+  async finish(facts: RowFacts, rowBegins: Float64Array): Promise<Dataset> {
     this.flush()
     closeSync(this.file)
-    const offsets = this.offsets.slice(0, this.count)
+    const offsets = this.offsets.all()
     const place = path.join(this.directory, this.key ?? randomUUID())
     try {
       await removeOld(this.directory)
       await writeFile(path.join(this.partial, 'offsets'), offsets)
+      await writeFile(path.join(this.partial, 'begins'), rowBegins)
       await writeFile(path.join(this.partial, 'facts'), JSON.stringify(facts))
       await this.moveTo(place)
     } catch (error) {
       throw cannotStore(this.directory, error)
     }
-    return {...facts, examples: storedExamples(path.join(place, 'rows'), offsets)}
+    return {...facts, examples: storedExamples(path.join(place, 'rows'), offsets), rowBegins}
   }
 
   discard(): void {

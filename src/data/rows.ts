@@ -15,7 +15,7 @@ import {type JsonRow} from './json-rows.js'
 import {isJsonObject, type JsonObject, kindOf} from './json-value.js'
 import {rowsOf} from './rows-of.js'
 import {checkRow} from './row-formats.js'
-import {findStored, type StorePlace, storeKey} from './row-store.js'
+import {findStored, type RowFacts, type StorePlace, storeKey} from './row-store.js'
 import {checkTokenizer, supervisedPart} from './supervision.js'
 import {chooseTemplate, namedTemplate} from './template-choice.js'
 import {readWhole, requireFiles} from './text-files.js'
@@ -110,7 +110,7 @@ class Reading {
   }
 
   /** Errors: DataError with all faults. */
-  facts(): Omit<Dataset, 'examples'> {
+  facts(): RowFacts {
     const {onFaults, rows} = this.given
     const error = this.faults.error()
     if (error && (!onFaults || rows.length === 0)) throw error

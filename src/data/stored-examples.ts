@@ -1,25 +1,13 @@
-/**
- * The examples of a store as an array whose entries are read when they are asked for. It is a real array's methods that run on it, over
- * entries and a length that come from here, so that nobody who takes examples has to know where they lie; but `[...examples]` or `map`
- * to the entries themselves would bring all of them into memory.
- */
+/** The examples of a store as an array whose entries are read from the file when they are asked for. */
 import {closeSync, openSync, readSync, statSync} from 'node:fs'
 
 import {FileError} from '../errors.js'
 import {type Example} from './dataset.js'
+import {onDemand} from './on-demand.js'
 import {decodeExample} from './stored-example.js'
 
 export function storedExamples(file: string, offsets: Float64Array): readonly Example[] {
-  const read = (index: number): Example => readExample(file, offsets, index)
-  const isIndex = (name: string | symbol): name is string =>
-    typeof name === 'string' && /^\d+$/.test(name) && Number(name) < offsets.length
-  return new Proxy<readonly Example[]>([], {
-    get(target, name) {
-      if (name === 'length') return offsets.length
-      return isIndex(name) ? read(Number(name)) : (Reflect.get(target, name) as unknown)
-    },
-    has: (target, name) => isIndex(name) || Reflect.has(target, name),
-  })
+  return onDemand(offsets.length, (index) => readExample(file, offsets, index))
 }
 
 /** Opened for each reading: there is no moment at which a dataset would be closed. */

@@ -1,6 +1,7 @@
 /** What differs between two recipes once every default is filled in: `mambatune recipe diff`. */
 import {isNeutral, leaves} from './recipe-difference.js'
 import {type Recipe} from './schema.js'
+import {validationShare} from './validation-share.js'
 
 export interface RecipeChange {
   readonly key: string
@@ -19,7 +20,12 @@ export function compareRecipes(first: Recipe, second: Recipe): RecipeChange[] {
     .map((key) => ({
       first: before.get(key) ?? null,
       key,
-      matters: !isNeutral(key),
+      matters: !isNeutral(key) || (key === 'data.validation' && trainOnOtherRows(first, second)),
       second: after.get(key) ?? null,
     }))
+}
+
+/** Rows that are held out are not trained on. */
+function trainOnOtherRows(first: Recipe, second: Recipe): boolean {
+  return validationShare(first.data.validation) !== validationShare(second.data.validation)
 }

@@ -1,17 +1,20 @@
 /** The rows that a recipe names, read with the tokenizer of its model. */
 import {access} from 'node:fs/promises'
 import path from 'node:path'
+import {holdOut} from '../data/held-out.js'
 import {type Dataset, readDataset} from '../data/rows.js'
 import {loadTokenizer, type Tokenizer} from '../data/tokenizer.js'
 import {type ModelPlace} from './model-place.js'
 import {type Recipe} from './schema.js'
 import {dataSettings} from './settings.js'
+import {validationShare} from './validation-share.js'
 
 export interface RunData {
   readonly train: Dataset
   readonly validation: Dataset | null
 }
 
+/** Errors: those of reading, and DataError where there are too few rows to hold a share of them out. */
 export async function readData(recipe: Recipe, place: ModelPlace): Promise<RunData> {
   const tokenizer = await tokenizerFor(recipe, place)
   const read = (role: 'train' | 'validation', named: string | readonly string[]): Promise<Dataset> => {
@@ -20,10 +23,10 @@ export async function readData(recipe: Recipe, place: ModelPlace): Promise<RunDa
     return readDataset(files, tokenizer, dataSettings(recipe), {role, ...(store && {store})})
   }
   const {train, validation} = recipe.data
-  return {
-    train: await read('train', train),
-    validation: validation === null ? null : await read('validation', validation),
-  }
+  const rows = await read('train', train)
+  const share = validationShare(validation)
+  if (share !== null) return holdOut(rows, share)
+  return {train: rows, validation: validation === null ? null : await read('validation', validation)}
 }
 
 /** Rows of token ids need no tokenizer; without one, the model's vocabulary is the bound on ids. */

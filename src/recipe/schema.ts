@@ -8,6 +8,7 @@ import {z} from 'zod'
 import {methodSchemas} from '../peft/method-settings.js'
 import {rowKeys} from './row-keys.js'
 import {earlyStopping, limits, samples} from './training-schema.js'
+import {isLikeShare, parseShare, wrongShare} from './validation-share.js'
 
 const path = z
   .string()
@@ -15,6 +16,13 @@ const path = z
   .refine((text) => !text.includes('\0'), {error: 'a path cannot hold a NUL character'})
 
 const files = z.union([path, z.array(path).min(1)])
+
+const filesOrShare = z.union([
+  path.refine((text) => !isLikeShare(text) || parseShare(text) !== null, {
+    error: ({input}) => wrongShare(String(input)),
+  }),
+  z.array(path.refine((text) => !isLikeShare(text), {error: 'a share stands alone, not in a list of files'})).min(1),
+])
 
 /** A number below 1 is a share, from 1 on it counts steps; JSON schema can say this, so editors see it too. */
 function shareOrSteps(number: z.ZodNumber, description: string): z.ZodNumber {
@@ -53,10 +61,12 @@ const data = z.strictObject({
   train: files.describe(
     'Training file or list of files (.jsonl, .json, .csv, .tsv, .parquet, .txt, also with .gz), directories of them, or data sets of the hub as hub://owner/name; relative to the current directory.',
   ),
-  validation: files
+  validation: filesOrShare
     .nullable()
     .default(null)
-    .describe('Validation file or list of files, relative to the current directory; null: nothing is evaluated.'),
+    .describe(
+      'Validation file or list of files, relative to the current directory; or a share such as 5%: so many of the training rows, always the same ones, are held out of training. null: nothing is evaluated.',
+    ),
   ...rowKeys,
   max_length: z
     .int()
@@ -207,7 +217,7 @@ const checkpoints = z.strictObject({
 const evaluation = z.strictObject({
   every: shareOrSteps(
     z.number().positive(),
-    'How often the validation files are evaluated: below 1 a fraction of an epoch, from 1 on a whole number of optimizer steps. 1 and 1.0 are the same number in YAML: after every step.',
+    'How often the validation rows are evaluated: below 1 a fraction of an epoch, from 1 on a whole number of optimizer steps. 1 and 1.0 are the same number in YAML: after every step.',
   ).default(0.25),
   at_start: z
     .boolean()
@@ -262,7 +272,7 @@ export const recipeSchema = z
       ),
     data: data.describe('The rows to learn from.'),
     train: train.prefault({}).describe('How long, how much at once, and by which rule.'),
-    eval: evaluation.prefault({}).describe('When the validation files are evaluated.'),
+    eval: evaluation.prefault({}).describe('When the validation rows are evaluated.'),
     checkpoints: checkpoints
       .prefault({})
       .describe('What a run that was stopped or killed goes on from, with mambatune resume.'),

@@ -16,7 +16,7 @@ function needValidation(recipe: unknown): BrokenRule[] {
   if (validation !== null) return []
   const stops = (valueAt(recipe, ['train', 'early_stopping']) ?? null) !== null
   const keepsBest = valueAt(recipe, ['train', 'keep']) === 'best'
-  const message = 'needs a validation loss, but data.validation is null; name a file there'
+  const message = 'needs a validation loss, but data.validation is null; name a file there, or a share such as 5%'
   return [
     ...(stops ? [{message, path: ['train', 'early_stopping']}] : []),
     ...(keepsBest ? [{message, path: ['train', 'keep']}] : []),

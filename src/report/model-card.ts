@@ -15,6 +15,7 @@ import {readAdapter} from '../peft/saved-adapter.js'
 import {loadRecipe} from '../recipe/load.js'
 import {runFiles} from '../recipe/run-files.js'
 import {type Recipe} from '../recipe/schema.js'
+import {validationShare} from '../recipe/validation-share.js'
 import {type Metrics, readMetrics} from './metrics-file.js'
 
 export interface CardSubject {
@@ -117,7 +118,18 @@ function dataLines({recipe: {data}}: Training): string[] {
       .flat()
       .map((file) => code(publicName(file)))
       .join(', ')
-  return [`Data: ${names(data.train)}${data.validation === null ? '' : `, validated on ${names(data.validation)}`}`]
+  return [`Data: ${names(data.train)}${validatedOn(data.validation, names)}`]
+}
+
+function validatedOn(
+  validation: Recipe['data']['validation'],
+  names: (files: string | readonly string[]) => string,
+): string {
+  if (validation === null) return ''
+  if (validationShare(validation) !== null) {
+    return `, ${String(validation)} of its rows held out to validate with`
+  }
+  return `, validated on ${names(validation)}`
 }
 
 function trainingLines({metrics: {evaluations, steps}, recipe: {seed, train}}: Training): string[] {

@@ -52,14 +52,18 @@ describe('init without a terminal', () => {
 
   test('makes with all flags a recipe that trains at once, and says what makes it again', async () => {
     const {cwd, env} = await folder('flags')
-    const args = ['init', 'my', ...flagsOf(FLAGS), '--device', 'cpu', '--no-measure']
+    const args = ['init', 'my', ...flagsOf({...FLAGS, validation: '30%'}), '--device', 'cpu', '--no-measure']
     const {code, stderr, stdout} = await runCommand([...args, '--start'], {cwd, env})
     expect({code, stderr}).toMatchObject({code: 0})
     expect(stdout).toContain(`mambatune init my.yaml --model ${MODEL} --data nouns.train.jsonl --goal answer`)
     expect(stdout).toMatch(/^ {2}mambatune train my\.yaml --device cpu$/m)
-    expect(await readFile(path.join(cwd, 'my.yaml'), 'utf8')).toContain('# rows: all that there are')
+    const written = await readFile(path.join(cwd, 'my.yaml'), 'utf8')
+    expect(written).toContain('# rows: all that there are')
+    expect(written).toMatch(/validation: 30% +# 1 of these rows/)
+    expect(stderr).toContain('data.validation: 1 of 3 rows is held out of training.')
     const metrics = await readFile(path.join(cwd, 'runs', 'one', 'metrics.jsonl'), 'utf8')
     expect(metrics.split('\n').filter((line) => line.includes('"event":"step"'))).toHaveLength(2)
+    expect(metrics).toContain('"event":"eval"')
   })
 
   test('takes the defaults of the folder with --yes, and writes nothing over', async () => {

@@ -19,13 +19,14 @@ interface Built {
 function build(changes: Partial<DataSettings>, ...rows: [prompt: string, completion: string][]): Built {
   const settings: DataSettings = {appendEos: false, format: 'auto', lossOn: 'auto', maxLength: 4, ...changes}
   const faults = new FaultList()
-  const sink: Example[] = []
+  const examples: Example[] = []
+  const sink = {beginRow: () => {}, push: (example: Example) => void examples.push(example)}
   const parts = {faults, format: 'prompt_completion', lossOn: 'completion', settings, sink, template: null} as const
   const builder = new ExampleBuilder({...parts, tokenizer: letters})
   for (const [prompt, completion] of rows) {
     builder.addRow({completion, format: 'prompt_completion', prompt}, 'a.jsonl:1')
   }
-  const texts = sink.map((example) => marked(example, letters))
+  const texts = examples.map((example) => marked(example, letters))
   return {
     faults:
       faults

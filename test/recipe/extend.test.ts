@@ -106,3 +106,13 @@ test('two recipes differ in what would be done otherwise, and it is told what ch
   ])
   expect(compareRecipes(first, parseRecipe(`${SMALLEST}seed: 42\n`, 'c.yaml'))).toEqual([])
 })
+
+test('another validation file changes no number, another share of rows held out does', () => {
+  const validatedOn = (validation: string): ReturnType<typeof parseRecipe> =>
+    parseRecipe(SMALLEST.replace('rows.jsonl', `rows.jsonl, validation: ${validation}`), 'a.yaml')
+  const matters = (first: string, second: string): boolean[] =>
+    compareRecipes(validatedOn(first), validatedOn(second)).map((change) => change.matters)
+  expect(matters('a.jsonl', 'b.jsonl')).toEqual([false])
+  expect(matters('5%', '10%')).toEqual([true])
+  expect(matters('5%', 'null')).toEqual([true])
+})

@@ -53,6 +53,18 @@ describe('a wrong value', () => {
   })
 
   test.each([
+    ['50%', '5:39', 'data.validation: expected a share above 0% and below 50%, such as 5%, got 50%'],
+    ['0.0%', '5:39', 'data.validation: expected a share above 0% and below 50%, such as 5%, got 0.0%'],
+    ['-5 %', '5:39', 'data.validation: expected a share above 0% and below 50%, such as 5%, got -5 %'],
+    ['"0.05"', '5:39', 'data.validation: expected a share above 0% and below 50%, such as 5%, got 0.05'],
+    ['[a, 5%]', '5:43', 'data.validation.1: a share stands alone, not in a list of files'],
+    ['0.05', '5:39', 'data.validation: expected text or a list, got 0.05: put it in quotes, "0.05"'],
+  ])('data.validation: %s is reported', (value, position, message) => {
+    const text = SMALLEST.replace(/\{train: (.*)\}/, `{train: $1, validation: ${value}}`)
+    expect(faultsOfText(text)).toEqual([`r.yaml:${position}  ${message}`])
+  })
+
+  test.each([
     ['5', '5:15  data.train: expected text or a list, got 5: put it in quotes, "5"'],
     ['[]', '5:15  data.train: expected at least 1 entry, got an empty list'],
     ['[a, 3]', '5:19  data.train.1: expected text, got 3: put it in quotes, "3"'],

@@ -8,12 +8,13 @@ import {goalsFor} from '../../src/recipe/new/goals.js'
 import {METHOD_PRESETS} from '../../src/recipe/new/method-names.js'
 import {chooseMethod, methodPresetsFor} from '../../src/recipe/new/method-presets.js'
 import {newRecipe} from '../../src/recipe/new/new-recipe.js'
-import {paddedLength, rowLength, type RowFacts, sequencesOf} from '../../src/recipe/new/row-facts.js'
+import {paddedLength, rowLength, type RowFacts, sequencesOf, withHeldOut} from '../../src/recipe/new/row-facts.js'
 import {countParameters} from '../../src/report/inspect-model.js'
 import {trainedNumbers} from '../../src/report/plan.js'
 
 const rows: RowFacts = {
   format: 'prompt_completion',
+  heldOut: 0,
   isPlainText: false,
   longest: 78,
   percentile95: 60,
@@ -144,6 +145,17 @@ describe('rows', () => {
   test('without an end-of-sequence token get none', () => {
     expect(newRecipe(draftOf(choices, {...facts, hasEos: false}), 'new.yaml').recipe.data.append_eos).toBe(false)
   })
+})
+
+test('a share of the rows is held out, counted, and not trained on', () => {
+  const held = withHeldOut({...rows, total: 240_000, validation: null}, 0.05)
+  expect(held).toMatchObject({heldOut: 400, rows: 7600, total: 228_000, validation: 12_000})
+  const draft = draftOf({...choices, validation: '5%'}, {...facts, rows: held})
+  const {recipe, text} = newRecipe(draft, 'new.yaml')
+  expect(draft.stepsPerEpoch).toBe(950)
+  expect(recipe.data.validation).toBe('5%')
+  expect(text).toMatch(/^ {2}train: rows\.jsonl +# 8,000 rows$/m)
+  expect(text).toMatch(/^ {2}validation: 5% +# 400 of these rows, always the same; not trained on$/m)
 })
 
 test('settings that make a step fit are written in their places', () => {

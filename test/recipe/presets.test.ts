@@ -54,6 +54,9 @@ describe('estimates', () => {
   )
 })
 
+/** Two runs on one kind of GPU differ by so much. */
+const BETWEEN_RUNS = 0.03
+
 describe('measured figures', () => {
   test('are of presets, once each, with day and commit', () => {
     expect(measured.size).toBeGreaterThan(5)
@@ -66,7 +69,7 @@ describe('measured figures', () => {
     }
   })
 
-  test('are those of docs/performance.md where that has the same setting', async () => {
+  test('are near those of docs/performance.md where that has the same setting', async () => {
     const page = await readFile('docs/performance.md', 'utf8')
     const table = page.slice(page.indexOf('### Training, beside the peer')).split('\nMedians')[0]
     let [model, found] = ['', 0]
@@ -77,7 +80,8 @@ describe('measured figures', () => {
       const {recipe} = await recipeOf(`${model}-lora`)
       if (!row || shape !== `${recipe.train.batch_size} × ${recipe.data.max_length}`) continue
       found += 1
-      expect([speed, peak]).toEqual([row.tokens_per_second.toLocaleString('en-US'), row.peak_gib.toFixed(2)])
+      expect(Math.abs(row.tokens_per_second / Number(speed.replaceAll(',', '')) - 1)).toBeLessThan(BETWEEN_RUNS)
+      expect(Math.abs(row.peak_gib / Number(peak) - 1)).toBeLessThan(BETWEEN_RUNS)
     }
     expect(found).toBeGreaterThanOrEqual(6)
   })

@@ -2,6 +2,9 @@ import {beforeAll, describe, expect, test} from '@jest/globals'
 import {cp, mkdir, writeFile} from 'node:fs/promises'
 import path from 'node:path'
 import {estimateText} from '../../src/cli/wizard/ask-budget.js'
+import {checkAnswer} from '../../src/cli/wizard/check-answer.js'
+import {defaultAnswer} from '../../src/cli/wizard/default-answer.js'
+import {type Facts} from '../../src/cli/wizard/facts.js'
 import {modelChoices} from '../../src/cli/wizard/ask-model.js'
 import {pathsFor} from '../../src/cli/wizard/path-choices.js'
 import {type MambaConfig} from '../../src/model/config.js'
@@ -82,6 +85,25 @@ describe('data', () => {
     expect(await findValidation(inWork('rows'), files.slice(0, 1))).toBeNull()
   })
 
+  test('for validation, where none lies beside, are a share of two rows or more', async () => {
+    const answerFor = (data: string, rows: number): Promise<string> => {
+      const facts = {answer: () => inWork(data), data: () => Promise.resolve({files: [], inspection: {rows}})}
+      return defaultAnswer('validation', facts as unknown as Facts, null)
+    }
+    expect(await answerFor('my.train.jsonl', 100)).toBe(inWork('my.valid.jsonl'))
+    expect(await answerFor('b.jsonl', 2)).toBe('5%')
+    expect(await answerFor('b.jsonl', 1)).toBe('none')
+  })
+
+  test.each([
+    ['60%', 100, 'expected a share above 0% and below 50%'],
+    ['5%', 1, 'none can be held out'],
+  ])('of a share %s of %s rows are refused', async (share, rows, message) => {
+    const facts = {data: () => Promise.resolve({inspection: {rows}})} as unknown as Facts
+    const checked = Promise.resolve().then(() => checkAnswer('validation', share, facts))
+    await expect(checked).rejects.toThrow(message)
+  })
+
   test('are completed as paths', async () => {
     const typed = async (term: string): Promise<string[]> =>
       (await pathsFor(inWork(term))).map((choice) => path.relative(inWork(), choice.path))
@@ -97,7 +119,16 @@ const FACTS: DraftFacts = {
   device: 'cpu',
   hasEos: true,
   parameters: 4e6,
-  rows: {format: 'text', isPlainText: false, longest: 80, percentile95: 50, rows: 80, total: 3000, validation: null},
+  rows: {
+    format: 'text',
+    heldOut: 0,
+    isPlainText: false,
+    longest: 80,
+    percentile95: 50,
+    rows: 80,
+    total: 3000,
+    validation: null,
+  },
   secondsPerStep: null,
 }
 const CHOICES: Choices = {

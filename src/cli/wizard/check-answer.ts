@@ -2,11 +2,12 @@
 import {stat} from 'node:fs/promises'
 import {FileError, UsageError} from '../../errors.js'
 import {nearestName} from '../../nearest-name.js'
-import {type Question} from '../../recipe/new/answers.js'
+import {DEFAULT_SHARE, NO_VALIDATION, type Question} from '../../recipe/new/answers.js'
 import {BUDGET_FORMS, parseBudget} from '../../recipe/new/budget.js'
 import {type Goal, goalsFor} from '../../recipe/new/goals.js'
 import {type MethodPreset} from '../../recipe/new/method-names.js'
 import {methodPresetsFor} from '../../recipe/new/method-presets.js'
+import {isLikeShare, parseShare, wrongShare} from '../../recipe/validation-share.js'
 import {rowFacts} from './drafting.js'
 import {type Facts} from './facts.js'
 
@@ -38,7 +39,22 @@ const checks: Readonly<Record<Question, Check>> = {
       throw new FileError(`${answer} is there already, and nothing is written over.`, {hint: `--out ${answer}-2`})
     }
   },
-  validation: (answer, facts) => facts.validation(answer),
+  validation: (answer, facts) => (isLikeShare(answer) ? checkShare(answer, facts) : facts.validation(answer)),
+}
+
+async function checkShare(answer: string, facts: Facts): Promise<void> {
+  if (parseShare(answer) === null) {
+    throw new UsageError(`--validation: ${wrongShare(answer)}.`, {hint: `--validation ${DEFAULT_SHARE}`})
+  }
+  if (await canHoldOut(facts)) return
+  throw new UsageError(`--validation ${answer}: of a single row, or a single plain text file, none can be held out.`, {
+    hint: `--validation ${NO_VALIDATION}, or a file`,
+  })
+}
+
+/** Whether there are rows enough for both sides; a plain text file counts as one. */
+export async function canHoldOut(facts: Facts): Promise<boolean> {
+  return (await facts.data()).inspection.rows > 1
 }
 
 /** Those that the rows can have, the most likely one first. */

@@ -1,11 +1,11 @@
 /** The answer to a question that Enter and --yes give: from the machine, the files, and the answers before it. */
 import path from 'node:path'
-import {NO_VALIDATION, type Question} from '../../recipe/new/answers.js'
+import {DEFAULT_SHARE, NO_VALIDATION, type Question} from '../../recipe/new/answers.js'
 import {budgetFlag} from '../../recipe/new/budget.js'
 import {goalFacts} from '../../recipe/new/goals.js'
 import {findValidation} from '../../report/new/find-data.js'
 import {type TrainingSpeed} from '../../report/new/training-speed.js'
-import {exists, goalsOf} from './check-answer.js'
+import {canHoldOut, exists, goalsOf} from './check-answer.js'
 import {choicesSoFar, draftSoFar} from './drafting.js'
 import {type Facts} from './facts.js'
 
@@ -42,7 +42,8 @@ const defaults: Readonly<Record<Question, Default>> = {
   out: freeName,
   async validation(facts) {
     const {files} = await facts.data()
-    return (await findValidation(facts.answer('data'), files)) ?? NO_VALIDATION
+    const found = await findValidation(facts.answer('data'), files)
+    return found ?? ((await canHoldOut(facts)) ? DEFAULT_SHARE : NO_VALIDATION)
   },
 }
 

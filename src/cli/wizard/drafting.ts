@@ -6,7 +6,8 @@ import {type Choices, type Draft, draftOf} from '../../recipe/new/draft.js'
 import {type Goal, GOALS} from '../../recipe/new/goals.js'
 import {METHOD_PRESETS, type MethodPreset} from '../../recipe/new/method-names.js'
 import {chooseMethod} from '../../recipe/new/method-presets.js'
-import {type RowFacts} from '../../recipe/new/row-facts.js'
+import {type RowFacts, withHeldOut} from '../../recipe/new/row-facts.js'
+import {validationShare} from '../../recipe/validation-share.js'
 import {secondsPerStep} from '../../report/new/run-time.js'
 import {measureSpeed, type TrainingSpeed} from '../../report/new/training-speed.js'
 import {type DataFacts, type Facts} from './facts.js'
@@ -42,12 +43,14 @@ export async function draftSoFar(facts: Facts, speed: TrainingSpeed | null): Pro
   const choices = choicesSoFar(facts)
   const [{place}, {config, parameters}, data] = [await facts.place(), await facts.model(), await facts.data()]
   const validation = choices.validation === null ? null : await facts.validation(choices.validation)
+  const rows = rowFacts(data, validation)
+  const share = validationShare(choices.validation)
   const known = {
     config,
     device: place.device,
     hasEos: data.tokenizer !== null && data.tokenizer.eosId !== null,
     parameters,
-    rows: rowFacts(data, validation),
+    rows: share === null ? rows : withHeldOut(rows, share),
   }
   const draft = draftOf(choices, {...known, secondsPerStep: null})
   if (speed === null) return draft
@@ -59,6 +62,7 @@ export function rowFacts({inspection}: DataFacts, validation: DataFacts | null):
   return {
     format: format as RowFacts['format'],
     isPlainText: files.every(({container}) => container === 'text'),
+    heldOut: 0,
     longest: lengths.longest,
     percentile95: lengths.percentile_95,
     rows,

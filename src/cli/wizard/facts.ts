@@ -13,6 +13,7 @@ import {DataError} from '../../errors.js'
 import {type MambaConfig, readMambaConfig} from '../../model/config.js'
 import {locateFiles} from '../../recipe/locate-data.js'
 import {NO_VALIDATION, type Question} from '../../recipe/new/answers.js'
+import {validationShare} from '../../recipe/validation-share.js'
 import {type DataInspection, inspectData} from '../../report/inspect-data.js'
 import {countParameters} from '../../report/inspect-model.js'
 import {type FoundData, findTrainingData} from '../../report/new/find-data.js'
@@ -88,9 +89,9 @@ export class Facts {
     return this.once('data', `${path} ${this.answer('model')}`, () => this.read(path, 'train'))
   }
 
-  /** Tokens of the validation rows; null where there are none. */
+  /** The files to validate with; null where there are none, a share of the training rows included. */
   async validation(path = this.answer('validation')): Promise<DataFacts | null> {
-    if (path === NO_VALIDATION) return null
+    if (path === NO_VALIDATION || validationShare(path) !== null) return null
     return this.once('validation', `${path} ${this.answer('model')}`, () => this.read(path, 'validation'))
   }
 

@@ -12,7 +12,7 @@ const TAKES: Readonly<Record<Question, string>> = {
   method: 'balanced, light, thorough, combined, …',
   model: 'a directory, or owner/name on the hub',
   out: 'a new directory for the run',
-  validation: 'a file, a directory, or none',
+  validation: 'a share such as 5%, a file, a directory, or none',
 }
 
 /** `isJson`: nothing is asked because of --json, terminal or not. Errors: UsageError that names every flag that is missing. */

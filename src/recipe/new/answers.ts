@@ -10,3 +10,6 @@ export type Answers = Readonly<Record<Question, string>>
 
 /** What an answer of `--validation` is where nothing is to be evaluated. */
 export const NO_VALIDATION = 'none'
+
+/** What it is by default where no validation file lies beside the training data. */
+export const DEFAULT_SHARE = '5%'

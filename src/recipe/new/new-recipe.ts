@@ -7,6 +7,7 @@ import {type AdapterEntry} from './adapter-entries.js'
 import {budgetText} from './budget.js'
 import {type Draft} from './draft.js'
 import {goalFacts} from './goals.js'
+import {type RowFacts} from './row-facts.js'
 import {commented, keyLine} from './yaml-lines.js'
 
 export interface NewRecipe {
@@ -78,7 +79,7 @@ function entryLines({about, reasons, settings}: AdapterEntry): string[] {
 type Fitted = ReadonlyMap<string, string>
 
 function dataLines({choices, facts, length, lossOn}: Draft, fitted: Fitted): string[] {
-  const {format, rows, validation} = facts.rows
+  const {format, heldOut, isPlainText, rows} = facts.rows
   const fittedLength = fitted.get('data.max_length')
   return [
     'data:',
@@ -86,14 +87,9 @@ function dataLines({choices, facts, length, lossOn}: Draft, fitted: Fitted): str
       2,
       'train',
       choices.data,
-      facts.rows.isPlainText ? 'plain text' : `${counted(rows)} ${rows === 1 ? 'row' : 'rows'}`,
+      isPlainText ? 'plain text' : `${counted(rows + heldOut)} ${rows + heldOut === 1 ? 'row' : 'rows'}`,
     ),
-    keyLine(
-      2,
-      'validation',
-      choices.validation,
-      validation === null ? 'nothing is evaluated, so nothing tells when to stop' : 'rows that are not trained on',
-    ),
+    keyLine(2, 'validation', choices.validation, validationText(facts.rows)),
     keyLine(2, 'format', format, 'as it was found; auto would find it again'),
     keyLine(2, 'loss_on', lossOn, goalFacts[choices.goal].loss),
     fittedLength === undefined
@@ -105,6 +101,12 @@ function dataLines({choices, facts, length, lossOn}: Draft, fitted: Fitted): str
     keyLine(2, 'shuffle', true, 'another order in each epoch'),
     '',
   ]
+}
+
+function validationText({heldOut, isPlainText, validation}: RowFacts): string {
+  if (validation === null) return 'nothing is evaluated, so nothing tells when to stop'
+  if (heldOut === 0) return 'rows that are not trained on'
+  return `${counted(heldOut)} of these ${isPlainText ? 'files' : 'rows'}, always the same; not trained on`
 }
 
 function trainLines(draft: Draft, fitted: Fitted): string[] {

@@ -1,11 +1,15 @@
 /** What the rows of a data set say about a new recipe: how long sequences should be, and how many go into a batch. */
 import {type RowFormat} from '../../data/dataset.js'
+import {heldOutCount} from '../../data/held-out.js'
 
 export interface RowFacts {
   readonly format: RowFormat
   /** Plain text files, which are divided into pieces */
   readonly isPlainText: boolean
+  /** Without those that are held out */
   readonly rows: number
+  /** Rows that are held out of training; 0 where others are validated with, or none */
+  readonly heldOut: number
   /** Tokens */
   readonly longest: number
   readonly percentile95: number
@@ -17,6 +21,13 @@ export interface RowFacts {
 export interface Reasoned {
   readonly value: number
   readonly why: string
+}
+
+/** The facts when a share of the rows is held out; their tokens are taken to be as many as those of others. */
+export function withHeldOut(facts: RowFacts, share: number): RowFacts {
+  const heldOut = heldOutCount(facts.rows, share)
+  const validation = Math.round((facts.total * heldOut) / facts.rows)
+  return {...facts, heldOut, rows: facts.rows - heldOut, total: facts.total - validation, validation}
 }
 
 type Kind = 'cpu' | 'gpu' | 'tensorflow'
