@@ -3,6 +3,7 @@ import {BaseCommand} from '../cli/base-command.js'
 import {benchText} from '../cli/bench-text.js'
 import {deviceFlag, precisionFlag} from '../cli/device-flag.js'
 import {count} from '../cli/number-flags.js'
+import {UsageError} from '../errors.js'
 import {PRESETS} from '../model/presets.js'
 import {type AdapterSettings} from '../peft/method-settings.js'
 import {type BenchReport} from '../report/benchmark.js'
@@ -78,6 +79,11 @@ export default class Bench extends BaseCommand {
       import('../report/bench-adapters.js'),
     ])
     const {mode, preset} = flags
+    if (flags.recipe !== undefined && mode !== 'train') {
+      throw new UsageError(`--recipe says what a training step is, and --mode is ${mode}.`, {
+        hint: 'Leave one of them out; --batch and --length go with every mode.',
+      })
+    }
     const config = presetConfig(preset)
     const {batch, chosen, length} =
       flags.recipe === undefined

@@ -36,6 +36,7 @@ describe('bench on the processor', () => {
     const {code, stdout} = await runCommand([...few, '--recipe', recipe, '--rank', '4'])
     expect(code).toBe(2)
     expect(stdout).toMatch(/--rank[^]*--recipe/)
+    expect((await runCommand([...few, '--recipe', recipe, '--mode', 'decode'])).stdout).toContain('a training step')
   })
 
   test('with nothing to train says what to type', async () => {

@@ -50,6 +50,15 @@ describe('init without a terminal', () => {
     expect(inJson.stdout).toContain('With --json nothing is asked, and some questions have no answer.')
   })
 
+  test('says of all flags at once what is wrong with them', async () => {
+    const {cwd, env} = await folder('wrong')
+    const wrong = {...FLAGS, budget: 'soon', data: 'none.jsonl', out: '.'}
+    const {code, stderr} = await runCommand(['init', 'my', ...flagsOf(wrong), '--device', 'cpu'], {cwd, env})
+    expect(code).toBe(2)
+    expect(stderr.match(/--\w+(?= {2})/g)).toEqual(['--data', '--budget', '--out'])
+    expect(await readdir(cwd)).toHaveLength(2)
+  })
+
   test('makes with all flags a recipe that trains at once, and says what makes it again', async () => {
     const {cwd, env} = await folder('flags')
     const args = ['init', 'my', ...flagsOf({...FLAGS, validation: '30%'}), '--device', 'cpu', '--no-measure']

@@ -3,9 +3,10 @@ import {search} from '@inquirer/prompts'
 import path from 'node:path'
 import {memoryText} from '../../backend/gpu/memory-text.js'
 import {type FoundModel} from '../../report/new/find-models.js'
-import {fitOf, type ModelFit} from '../../report/new/model-fit.js'
+import {type ModelFit} from '../../report/new/model-fit.js'
 import {padEnd, padStart, truncate} from '../display-width.js'
 import {type Facts} from './facts.js'
+import {fitsOf} from './fitting.js'
 import {columns, listRows, message, onTerminal, sizeText, withTab} from './screen.js'
 
 interface Choice {
@@ -19,7 +20,7 @@ const NAME = 34
 
 export async function askModel(facts: Facts, preset: string): Promise<string> {
   const models = await facts.models()
-  const fitting = await fitsOf(facts, models)
+  const fitting = await fitsOf(facts)
   return search(
     {
       default: preset,
@@ -30,20 +31,6 @@ export async function askModel(facts: Facts, preset: string): Promise<string> {
     },
     onTerminal,
   )
-}
-
-/** Estimated once: on a GPU each takes half a second. */
-function fitsOf(facts: Facts, models: readonly FoundModel[]): Promise<ReadonlyMap<string, ModelFit>> {
-  return facts.once('fits', '', async () => {
-    const {reporter} = facts.options
-    const step = reporter.step('Looking for models and what this machine has room for')
-    try {
-      const place = await facts.place()
-      return await fitOf(models, place, (done, of) => step.update(`Estimating what fits: ${done} of ${of} models`))
-    } finally {
-      reporter.stop()
-    }
-  })
 }
 
 /** Models that hold every word of the term; and the term itself, if it is none of them. */

@@ -8,6 +8,7 @@ import {type TrainingSpeed} from '../../report/new/training-speed.js'
 import {canHoldOut, exists, goalsOf} from './check-answer.js'
 import {choicesSoFar, draftSoFar} from './drafting.js'
 import {type Facts} from './facts.js'
+import {fitsOf} from './fitting.js'
 
 type Default = (facts: Facts, speed: TrainingSpeed | null) => Promise<string>
 
@@ -36,8 +37,8 @@ const defaults: Readonly<Record<Question, Default>> = {
   goal: async (facts) => (await goalsOf(facts))[0],
   method: () => Promise.resolve('balanced'),
   async model(facts) {
-    const [first] = await facts.models()
-    return first.base
+    const [models, fitting] = [await facts.models(), await fitsOf(facts)]
+    return (models.find(({base}) => fitting.get(base)?.fits) ?? models[0]).base
   },
   out: freeName,
   async validation(facts) {
