@@ -7,6 +7,7 @@ import process from 'node:process'
 import {parseArgs} from 'node:util'
 import * as tf from '@tensorflow/tfjs-core'
 import {startDevice} from '../dist/backend/devices.js'
+import {MemoryError} from '../dist/errors.js'
 import {ssdScanChunked} from '../dist/ops/ssd-scan/ssd-scan-chunked.reference.js'
 import {ssdScan} from '../dist/ops/ssd-scan/ssd-scan.js'
 
@@ -54,8 +55,17 @@ const FORMS = onGpu
 // On the GPU gradients are always those of the matrix form.
 const hasGradient = (form) => !onGpu || form === 'matrix'
 
-/** Median milliseconds; on the GPU of as many calls together as outlast the wait for it. */
+/** Median milliseconds; on the GPU of as many calls together as outlast the wait for it. null: it does not fit. */
 async function time(call) {
+  try {
+    return await median(call)
+  } catch (error) {
+    if (error instanceof MemoryError) return null
+    throw error
+  }
+}
+
+async function median(call) {
   const together = onGpu ? 10 : 1
   const once = async () => {
     const began = performance.now()
@@ -69,6 +79,7 @@ async function time(call) {
   return runs.sort((left, right) => left - right)[runs.length >> 1]
 }
 
+const text = (milliseconds) => milliseconds?.toFixed(3) ?? ''
 const rows = []
 console.log(`${device.description}; B ${batch}, H ${heads}, P ${size}, N ${states}, Q ${CHUNK}`)
 console.log('     L  form        forward ms  forward and backward ms')
@@ -82,7 +93,7 @@ for (let length = 16; length <= Number(flags.longest); length *= 4) {
     dy.dispose()
     rows.push({both, form, forward, length})
     console.log(
-      `${String(length).padStart(6)}  ${form.padEnd(10)} ${forward.toFixed(3).padStart(11)}  ${both?.toFixed(3).padStart(23) ?? ''}`,
+      `${String(length).padStart(6)}  ${form.padEnd(10)} ${text(forward).padStart(11)}  ${text(both).padStart(23)}`,
     )
   }
   tf.dispose(Object.values(inputs).filter(Boolean))

@@ -8,7 +8,7 @@ import {parseHTML} from 'linkedom'
 for (const file of process.argv.slice(2)) {
   const {batch, description, heads, rows, size, states} = JSON.parse(readFileSync(file, 'utf8'))
   const lines = rows.flatMap(({both, form, forward, length}) => [
-    {length, ms: forward, what: `${form}, forward`},
+    ...(forward === null ? [] : [{length, ms: forward, what: `${form}, forward`}]),
     ...(both === null ? [] : [{length, ms: both, what: `${form}, forward and backward`}]),
   ])
   const {document} = parseHTML('<html></html>')
