@@ -1,7 +1,8 @@
 /**
  * From a recipe file, or its text, to a checked recipe with every value filled in.
  * Everything that is wrong with it, in the file and in the overrides, is in one `RecipeError`, from the top of the file to its end.
- * Nothing that the recipe names is opened here, and its paths are kept as written: relative to the current directory.
+ * Nothing that the recipe names is opened here, and its paths are kept as written, relative to the current directory, but for
+ * what comes with mambatune (packaged-files.ts).
  */
 import {RecipeError} from '../errors.js'
 import {describeIssue} from './describe-issue.js'
@@ -9,6 +10,7 @@ import {type Environment, interpolate} from './environment.js'
 import {readExtended} from './extend.js'
 import {faultsOf} from './faults.js'
 import {applyOverrides} from './override.js'
+import {withPackagedFiles} from './packaged-files.js'
 import {dotted} from './paths.js'
 import {inOrder, type PlacedFault} from './places.js'
 import {readYamlFile, type ReadYaml, type RecipeDocument} from './read-yaml.js'
@@ -31,7 +33,8 @@ export async function loadRecipe(
   overrides: readonly string[] = [],
   environment: Environment = {},
 ): Promise<LoadedRecipe> {
-  return {file, recipe: finish(await readExtended(file, environment), file, overrides, environment)}
+  const recipe = finish(await readExtended(file, environment), file, overrides, environment)
+  return {file, recipe: withPackagedFiles(recipe, file)}
 }
 
 /** Checks the text of a recipe, which extends none; `label` names it in messages. */

@@ -1,14 +1,17 @@
 import {describe, expect, test} from '@jest/globals'
-import {access, readFile} from 'node:fs/promises'
+import {access, mkdir, readFile, writeFile} from 'node:fs/promises'
 import {basename, isAbsolute, resolve} from 'node:path'
 
 import {parseHubName} from '../../src/checkpoint/hub/hub-name.js'
 import {FileError} from '../../src/errors.js'
-import {loadRecipe} from '../../src/recipe/load.js'
+import {loadRecipe, parseRecipe} from '../../src/recipe/load.js'
 import {findRecipe, listRecipes, packagedRecipes} from '../../src/recipe/packaged.js'
+import {runCommand} from '../cli/run-command.js'
+import {workDirectory} from '../support/work-directory.js'
 
 const recipes = await listRecipes()
 const root = resolve(packagedRecipes, '..')
+const inWork = workDirectory()
 
 /** A name on the hub, as the presets have; every other recipe names a model that ships. */
 const isOfHub = (base: string): boolean => !base.startsWith('models/')
@@ -39,6 +42,17 @@ test('each writes to a directory of its own, and is listed under its model', asy
   const loaded = await Promise.all(recipes.map(({file}) => loadRecipe(file)))
   expect(new Set(loaded.map(({recipe}) => recipe.output_dir)).size).toBe(recipes.length)
   expect(recipes.map(({model}) => model)).toEqual(loaded.map(({recipe}) => recipe.model.base))
+})
+
+test('one that is named in any directory finds the models and data that come with it', async () => {
+  await mkdir(inWork('empty/data'), {recursive: true})
+  await writeFile(inWork('empty/data/kjv.validation.txt'), 'mine')
+  const {code, stdout} = await runCommand(['recipe', 'show', 'text-kjv', '--resolved'], {cwd: inWork('empty')})
+  expect(code).toBe(0)
+  expect(parseRecipe(stdout, 'shown')).toMatchObject({
+    data: {train: resolve(root, 'data/kjv.train.txt'), validation: 'data/kjv.validation.txt'},
+    model: {base: resolve(root, 'models/tiny-mamba')},
+  })
 })
 
 describe.each(recipes)('recipe $name', ({file, name}) => {
