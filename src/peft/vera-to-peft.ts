@@ -10,8 +10,8 @@ import {type ParameterValues} from './method.js'
 import {type SavedAdapter} from './saved-adapter.js'
 import {type AdaptableSite, adaptableSites} from './sites-of.js'
 import {resolveTargets} from './targets.js'
+import {sharedMatrix, sharedShapes} from './vera-matrices.js'
 import {type VeraSettings} from './vera-settings.js'
-import {sharedMatrix, sharedShapes} from './vera.js'
 
 interface VeraEntry {
   readonly index: number

@@ -7,7 +7,6 @@
  * an adapter is attached, and are not in its file.
  */
 import * as tf from '@tensorflow/tfjs-core'
-import {RandomStream} from '../data/random.js'
 import {type MambaConfig} from '../model/config.js'
 import {type Sites} from '../model/sites.js'
 import {mergeFactors} from './low-rank-merge.js'
@@ -15,6 +14,7 @@ import {type LowRankFactors, lowRankSites, refuseDeadDropout} from './low-rank-s
 import {type Attachment, type MergeStep, type Method, type ParameterSpec, type ParameterValues} from './method.js'
 import {type AdaptableSite, tensorOf} from './sites-of.js'
 import {resolveTargets} from './targets.js'
+import {sharedMatrix, sharedShapes} from './vera-matrices.js'
 import {type VeraSettings} from './vera-settings.js'
 
 function parameters(settings: VeraSettings, config: MambaConfig): ReadonlyMap<string, ParameterSpec> {
@@ -31,30 +31,6 @@ function parameters(settings: VeraSettings, config: MambaConfig): ReadonlyMap<st
     specs.set(`${name}.vera_lambda_b`, {initial: () => new Float32Array(to - from), shape: [to - from]})
   }
   return specs
-}
-
-interface SharedShapes {
-  readonly a: readonly [number, number] // (r, most inputs)
-  readonly b: readonly [number, number] // (most rows, r)
-}
-
-/** Of the matrices that these sites share. */
-export function sharedShapes(rank: number, sites: readonly AdaptableSite[]): SharedShapes {
-  return {
-    a: [rank, Math.max(...sites.map(({inputs}) => inputs))],
-    b: [Math.max(...sites.map(({from, to}) => to - from)), rank],
-  }
-}
-
-/** U(±√(6 / columns)), row by row. */
-export function sharedMatrix(
-  {seed}: VeraSettings,
-  name: 'A' | 'B',
-  [rows, columns]: readonly [number, number],
-): Float32Array {
-  const random = new RandomStream(seed, 'vera', name, rows, columns)
-  const bound = Math.sqrt(6 / columns)
-  return Float32Array.from({length: rows * columns}, () => (2 * random.uniform() - 1) * bound)
 }
 
 function wrap(settings: VeraSettings, attachment: Attachment, base: Sites): Sites {
