@@ -4,11 +4,10 @@ import {FileError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
 import {configOf} from '../model/model-files.js'
 import {type ExportBase, type ExportFormat} from './export-format.js'
-import {heldByPeft, leftOutOfPeft} from './peft-limits.js'
+import {heldByPeft, leftOutOfPeft, veraHeldByPeft} from './peft-limits.js'
 import {needsTies} from './peft-tables.js'
 import {type SavedAdapter} from './saved-adapter.js'
 import {toPeft} from './to-peft.js'
-import {veraInPeft} from './vera-to-peft.js'
 
 export const exportPeft: ExportFormat = {
   async content(saved, base) {
@@ -23,10 +22,10 @@ export const exportPeft: ExportFormat = {
   },
   instead:
     'Merge holds every low-rank update (mambatune merge ADAPTER --base MODEL --out DIR), --format state the initial states.',
-  split(saved) {
-    const hasLora = heldByPeft(saved).length > 0
-    return {holdsAny: hasLora || veraInPeft(saved, hasLora) !== null, leftOut: leftOutOfPeft(saved)}
-  },
+  split: (saved) => ({
+    holdsAny: heldByPeft(saved).length > 0 || veraHeldByPeft(saved) !== null,
+    leftOut: leftOutOfPeft(saved),
+  }),
 }
 
 function onBase(saved: SavedAdapter, path: string): SavedAdapter {
@@ -37,8 +36,7 @@ function onBase(saved: SavedAdapter, path: string): SavedAdapter {
 async function sizesFor(saved: SavedAdapter, base: ExportBase | undefined): Promise<MambaConfig | null> {
   if (base !== undefined) return configOf(await openModelDirectory(base.directory))
   const updates = heldByPeft(saved)
-  const isVera = veraInPeft(saved, updates.length > 0) !== null
-  if (!isVera && updates.every(({slice}) => slice === null) && !needsTies(updates)) return null
+  if (veraHeldByPeft(saved) === null && updates.every(({slice}) => slice === null) && !needsTies(updates)) return null
   try {
     return configOf(await openModelDirectory(saved.base.path))
   } catch (error) {

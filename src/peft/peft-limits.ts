@@ -7,7 +7,7 @@ import {type LoraUpdate, loraUpdates} from './lora-updates.js'
 import {type AdapterSettings} from './method-settings.js'
 import {adaptedModules, notWholeInPeft} from './peft-full-values.js'
 import {type SavedAdapter} from './saved-adapter.js'
-import {veraLeftOut} from './vera-to-peft.js'
+import {firstVera, type VeraEntry, veraLeftOut} from './vera-to-peft.js'
 
 /** Why PEFT cannot hold updates of these modules; it holds those of the others. */
 const NOT_IN_PEFT: ReadonlyMap<string, string> = new Map([
@@ -37,6 +37,11 @@ export function heldByPeft(saved: SavedAdapter): readonly LoraUpdate[] {
   return isOne ? possible : possible.filter(({settings}) => !settings.dora)
 }
 
+/** The entry of VeRA that PEFT can hold; null where there is none, or LoRA takes the file. Errors: as above. */
+export function veraHeldByPeft(saved: SavedAdapter): VeraEntry | null {
+  return heldByPeft(saved).length > 0 ? null : firstVera(saved)
+}
+
 /** The parts that PEFT cannot hold, by entry and projection. Errors: as above. */
 export function leftOutOfPeft(saved: SavedAdapter): readonly LeftOut[] {
   const updates = loraUpdates(saved)
@@ -55,7 +60,7 @@ export function leftOutOfPeft(saved: SavedAdapter): readonly LeftOut[] {
         return reason === null ? [] : [{part: `${part}: ${tensor}`, reason}]
       })
     }
-    if (entry.method === 'vera') return veraLeftOut(saved, index, possible.length > 0)
+    if (entry.method === 'vera') return veraLeftOut(saved, index, possible.length > 0 ? null : firstVera(saved))
     const refusal = METHODS_NOT_IN_PEFT[entry.method]
     if (refusal !== undefined) return [{part, reason: refusal}]
     const notHeld = updates.filter((update) => update.entry === index && !held.has(`${index} ${update.site}`))

@@ -12,12 +12,13 @@ import {loraScale} from './lora-settings.js'
 import {type LoraUpdate} from './lora-updates.js'
 import {type ParameterValues} from './method.js'
 import {adaptedModules, wholeInPeft} from './peft-full-values.js'
-import {heldByPeft} from './peft-limits.js'
+import {heldByPeft, veraHeldByPeft} from './peft-limits.js'
+import {moduleNames} from './peft-modules.js'
 import {byPeftModule, inPeftFile, magnitudesInPeftFile} from './peft-tables.js'
 import {type SavedAdapter} from './saved-adapter.js'
 import {adaptableSites} from './sites-of.js'
 import {checkUpdatesFit, type SitesByName, stackUpdates} from './stacked-updates.js'
-import {veraInPeft, veraToPeft} from './vera-to-peft.js'
+import {veraToPeft} from './vera-to-peft.js'
 
 export interface PeftFiles {
   readonly config: Readonly<Record<string, unknown>>
@@ -28,7 +29,7 @@ export interface PeftFiles {
 export function toPeft(saved: SavedAdapter, model: MambaConfig | null): PeftFiles {
   const held = heldByPeft(saved)
   const base = saved.base.path === UNNAMED_BASE ? null : saved.base.path
-  const vera = veraInPeft(saved, held.length > 0)
+  const vera = veraHeldByPeft(saved)
   if (vera) {
     if (!model) throw new Error('VeRA needs the sizes of the model')
     const {config, tensors} = veraToPeft(saved, vera, model)
@@ -143,7 +144,5 @@ function stacked(updates: readonly LoraUpdate[], sites: SitesByName | null): Con
 function targetModules(updates: readonly LoraUpdate[]): string[] {
   const inAllLayers = ({projection, settings}: LoraUpdate): boolean =>
     settings.targets.some((target) => target === projection || target.startsWith(`${projection}.`))
-  const everywhere = new Set(updates.filter(inAllLayers).map(({projection}) => projection))
-  const names = updates.map(({module, projection}) => (everywhere.has(projection) ? projection : module))
-  return [...new Set(names)].sort()
+  return moduleNames(updates, new Set(updates.filter(inAllLayers).map(({projection}) => projection)))
 }

@@ -7,13 +7,15 @@ import {type Fault, MismatchError} from '../errors.js'
 import {type MambaConfig} from '../model/config.js'
 import {type LeftOut, partName} from './export-format.js'
 import {type ParameterValues} from './method.js'
+import {moduleNames} from './peft-modules.js'
 import {type SavedAdapter} from './saved-adapter.js'
 import {type AdaptableSite, adaptableSites} from './sites-of.js'
 import {resolveTargets} from './targets.js'
 import {sharedMatrix, sharedShapes} from './vera-matrices.js'
 import {type VeraSettings} from './vera-settings.js'
 
-interface VeraEntry {
+/** An entry that PEFT's file can hold, or a part of it. */
+export interface VeraEntry {
   readonly index: number
   readonly settings: VeraSettings
   /** 'layers.3.mixer.in_proj': those that PEFT can hold */
@@ -23,9 +25,8 @@ interface VeraEntry {
 const SCALES = /^adapters\.(\d+)\.(.+)\.vera_lambda_b$/
 const WHOLE = /^layers\.\d+\.mixer\.(?:in_proj|x_proj|out_proj)$/
 
-/** The entry that PEFT's file holds; null where there is none, or LoRA takes the place. */
-export function veraInPeft({settings: entries, values}: SavedAdapter, hasLora: boolean): VeraEntry | null {
-  if (hasLora) return null
+/** The first entry with a module that PEFT can hold; null: there is none. */
+export function firstVera({settings: entries, values}: SavedAdapter): VeraEntry | null {
   for (const [index, settings] of entries.entries()) {
     if (settings.method !== 'vera') continue
     const modules = sitesOf(values, index).filter((site) => WHOLE.test(site))
@@ -41,9 +42,8 @@ function sitesOf(values: SavedAdapter['values'], index: number): string[] {
   })
 }
 
-/** What of an entry of VeRA is not in PEFT's file, by projection. */
-export function veraLeftOut(saved: SavedAdapter, index: number, hasLora: boolean): readonly LeftOut[] {
-  const held = veraInPeft(saved, hasLora)
+/** What of an entry of VeRA is not in PEFT's file, which holds the entry `held`, by projection. */
+export function veraLeftOut(saved: SavedAdapter, index: number, held: VeraEntry | null): readonly LeftOut[] {
   const part = partName(saved, index)
   const sites = sitesOf(saved.values, index)
   if (held?.index !== index && sites.some((site) => WHOLE.test(site))) {
@@ -76,6 +76,12 @@ export function veraToPeft(
   const {a, b} = sharedShapes(settings.rank, held)
   const sharedA = firstColumns(sharedMatrix(settings, 'A', own.a), own.a, a[1])
   const sharedB = sharedMatrix(settings, 'B', own.b).slice(0, b[0] * b[1])
+  const adapted = modules.map((module) => ({module, projection: projectionOf(module)}))
+  const everywhere = new Set(
+    adapted
+      .map(({projection}) => projection)
+      .filter((name) => adapted.filter(({projection}) => projection === name).length === model.layers),
+  )
   return {
     config: {
       d_initial: settings.first_scale,
@@ -84,7 +90,7 @@ export function veraToPeft(
       projection_prng_key: settings.seed,
       r: settings.rank,
       save_projection: true,
-      target_modules: targetModules(modules, model.layers),
+      target_modules: moduleNames(adapted, everywhere),
       vera_dropout: settings.dropout,
     },
     tensors: new Map<string, ParameterValues>([
@@ -127,10 +133,4 @@ function firstColumns(matrix: Float32Array, [rows, columns]: readonly [number, n
   return Float32Array.from({length: rows * kept}, (_, at) => matrix[Math.trunc(at / kept) * columns + (at % kept)])
 }
 
-/** A projection by its bare name where all layers have it, else module by module. */
-function targetModules(modules: readonly string[], layers: number): string[] {
-  const projectionOf = (module: string): string => module.split('.').at(-1) as string
-  const count = (projection: string): number => modules.filter((other) => projectionOf(other) === projection).length
-  const names = modules.map((module) => (count(projectionOf(module)) === layers ? projectionOf(module) : module))
-  return [...new Set(names)].sort()
-}
+const projectionOf = (module: string): string => module.split('.').at(-1) as string
