@@ -5,16 +5,7 @@ import {deviceFlag, precisionFlag} from '../cli/device-flag.js'
 import {count} from '../cli/number-flags.js'
 import {UsageError} from '../errors.js'
 import {PRESETS} from '../model/presets.js'
-import {type AdapterSettings} from '../peft/method-settings.js'
-import {type BenchReport} from '../report/benchmark.js'
-
-interface Step {
-  /** Sequences */
-  readonly batch: number
-  /** Tokens in each */
-  readonly length: number
-  readonly chosen: () => readonly AdapterSettings[]
-}
+import {type BenchmarkOptions, type BenchReport} from '../report/benchmark.js'
 
 export default class Bench extends BaseCommand {
   static override description =
@@ -85,11 +76,10 @@ export default class Bench extends BaseCommand {
       })
     }
     const config = presetConfig(preset)
-    const {batch, chosen, length} =
+    const {adapters, batch, length} =
       flags.recipe === undefined
-        ? {...flags, chosen: () => benchAdapters(flags, config.architecture)}
+        ? {...flags, adapters: mode === 'train' ? benchAdapters(flags, config.architecture) : []}
         : await this.stepOf(flags.recipe)
-    const adapters = mode === 'train' ? chosen() : []
     const progress = await this.progress()
     const device = await this.startDevice(flags.device, {precision: flags.precision})
     progress.note(`device ${device.description}`)
@@ -113,12 +103,12 @@ export default class Bench extends BaseCommand {
   }
 
   /** What a recipe does in a step. */
-  private async stepOf(name: string): Promise<Step> {
+  private async stepOf(name: string): Promise<Pick<BenchmarkOptions, 'adapters' | 'batch' | 'length'>> {
     const [{loadRecipe}, {findRecipe}] = await Promise.all([
       import('../recipe/load.js'),
       import('../recipe/packaged.js'),
     ])
     const {recipe} = await loadRecipe(await findRecipe(name), [], process.env)
-    return {batch: recipe.train.batch_size, chosen: () => recipe.adapters, length: recipe.data.max_length}
+    return {adapters: recipe.adapters, batch: recipe.train.batch_size, length: recipe.data.max_length}
   }
 }
