@@ -1,5 +1,5 @@
 /** Whether an answer can be used: what a flag is held to, and what is typed at a question. */
-import {stat} from 'node:fs/promises'
+import {existsSync} from 'node:fs'
 import {FileError, UsageError} from '../../errors.js'
 import {nearestName} from '../../nearest-name.js'
 import {DEFAULT_SHARE, NO_VALIDATION, type Question} from '../../recipe/new/answers.js'
@@ -35,7 +35,7 @@ const checks: Readonly<Record<Question, Check>> = {
   model: (answer, facts) => facts.model(answer),
   async out(answer) {
     if (answer.trim() === '') throw new UsageError('--out is empty, expected a directory for the run.')
-    if (await exists(answer)) {
+    if (existsSync(answer)) {
       throw new FileError(`${answer} is there already, and nothing is written over.`, {hint: `--out ${answer}-2`})
     }
   },
@@ -64,13 +64,6 @@ export async function goalsOf(facts: Facts): Promise<readonly Goal[]> {
 
 export async function methodsOf(facts: Facts): Promise<readonly MethodPreset[]> {
   return methodPresetsFor((await facts.model()).config)
-}
-
-export async function exists(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  )
 }
 
 function oneOf(flag: string, answer: string, known: readonly string[], of: string): void {

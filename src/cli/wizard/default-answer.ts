@@ -1,14 +1,15 @@
 /** The answer to a question that Enter and --yes give: from the machine, the files, and the answers before it. */
+import {existsSync} from 'node:fs'
 import path from 'node:path'
 import {DEFAULT_SHARE, NO_VALIDATION, type Question} from '../../recipe/new/answers.js'
 import {budgetFlag} from '../../recipe/new/budget.js'
 import {goalFacts} from '../../recipe/new/goals.js'
 import {findValidation} from '../../report/new/find-data.js'
 import {type TrainingSpeed} from '../../report/new/training-speed.js'
-import {canHoldOut, exists, goalsOf} from './check-answer.js'
+import {canHoldOut, goalsOf} from './check-answer.js'
 import {choicesSoFar, draftSoFar} from './drafting.js'
 import {type Facts} from './facts.js'
-import {fitsOf} from './fitting.js'
+import {firstThatFits} from './fitting.js'
 
 type Default = (facts: Facts, speed: TrainingSpeed | null) => Promise<string>
 
@@ -37,8 +38,7 @@ const defaults: Readonly<Record<Question, Default>> = {
   goal: async (facts) => (await goalsOf(facts))[0],
   method: () => Promise.resolve('balanced'),
   async model(facts) {
-    const [models, fitting] = [await facts.models(), await fitsOf(facts)]
-    return (models.find(({base}) => fitting.get(base)?.fits) ?? models[0]).base
+    return (await firstThatFits(facts)).base
   },
   out: freeName,
   async validation(facts) {
@@ -57,6 +57,6 @@ async function freeName(facts: Facts): Promise<string> {
   const stem = `${model}-${facts.answer('method')}`
   for (let number = 1; ; number++) {
     const name = number === 1 ? stem : `${stem}-${number}`
-    if (!(await exists(path.posix.join('runs', name))) && !(await exists(`${name}.yaml`))) return `runs/${name}`
+    if (!existsSync(path.posix.join('runs', name)) && !existsSync(`${name}.yaml`)) return `runs/${name}`
   }
 }

@@ -1,4 +1,5 @@
 /** Which of the models that were found fit this machine. */
+import {type FoundModel} from '../../report/new/find-models.js'
 import {fitOf, type ModelFit} from '../../report/new/model-fit.js'
 import {type Facts} from './facts.js'
 
@@ -14,4 +15,14 @@ export function fitsOf(facts: Facts): Promise<ReadonlyMap<string, ModelFit>> {
       reporter.stop()
     }
   })
+}
+
+/** The first model that fits, else the first of all. Those behind it are not estimated. */
+export async function firstThatFits(facts: Facts): Promise<FoundModel> {
+  const [models, place] = [await facts.models(), await facts.place()]
+  for (const model of models) {
+    const fitting = await fitOf([model], place)
+    if (fitting.get(model.base)?.fits) return model
+  }
+  return models[0]
 }

@@ -1,4 +1,5 @@
 /** Completion of paths at a question: what a directory holds that begins as what was typed. */
+import {existsSync} from 'node:fs'
 import {readdir, stat} from 'node:fs/promises'
 import {homedir} from 'node:os'
 import path from 'node:path'
@@ -27,7 +28,7 @@ export async function pathsFor(typed: string): Promise<readonly PathChoice[]> {
     }),
   )
   const wanted = choices.filter((choice) => choice.isDirectory || isDataName(path.basename(choice.path)))
-  const exact = (await existsAt(term)) && term !== '' && !wanted.some((choice) => choice.path === term)
+  const exact = existsSync(term) && term !== '' && !wanted.some((choice) => choice.path === term)
   const first = exact ? [{isDirectory: await isDirectoryAt(term), path: term}] : []
   return [...first, ...wanted.sort(inOrder)].slice(0, MOST)
 }
@@ -46,11 +47,5 @@ function inOrder(a: PathChoice, b: PathChoice): number {
 const isDirectoryAt = (file: string): Promise<boolean> =>
   stat(file).then(
     (status) => status.isDirectory(),
-    () => false,
-  )
-
-const existsAt = (file: string): Promise<boolean> =>
-  stat(file).then(
-    () => true,
     () => false,
   )
