@@ -4,10 +4,8 @@
  */
 import {existsSync} from 'node:fs'
 import path from 'node:path'
-import {packagedRecipes} from './packaged.js'
+import {packageDirectory, packagedRecipes} from './packaged.js'
 import {type Recipe} from './schema.js'
-
-const PACKAGE = path.resolve(packagedRecipes, '..')
 
 /** The recipe of a file; any other than a packaged one stays as it is. */
 export function withPackagedFiles(recipe: Recipe, file: string): Recipe {
@@ -28,6 +26,6 @@ export function withPackagedFiles(recipe: Recipe, file: string): Recipe {
 
 function placed(name: string): string {
   if (!/^(?:models|data)\//.test(name) || existsSync(name)) return name
-  const inPackage = path.join(PACKAGE, name)
+  const inPackage = path.join(packageDirectory, name)
   return existsSync(inPackage) ? inPackage : name
 }

@@ -10,8 +10,10 @@ import {FileError} from '../errors.js'
 import {nearestName} from '../nearest-name.js'
 import {readRecipeText} from './recipe-text.js'
 
-/** The same distance from the source as from the built package. */
-export const packagedRecipes: string = fileURLToPath(new URL('../../recipes/', import.meta.url))
+/** Where mambatune itself lies: the same distance from the source as from the built package. */
+export const packageDirectory: string = fileURLToPath(new URL('../../', import.meta.url))
+
+export const packagedRecipes: string = join(packageDirectory, 'recipes/')
 
 const EXTENSION = /\.ya?ml$/
 

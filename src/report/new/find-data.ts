@@ -1,13 +1,12 @@
 /** Data that a new recipe may train on: files in the directories here, and those of the package; and what to validate with. */
 import {readdir, stat} from 'node:fs/promises'
 import path from 'node:path'
-import {fileURLToPath} from 'node:url'
 import {isDataName} from '../../data/container.js'
 import {filesForRole} from '../../data/find-files.js'
+import {packageDirectory} from '../../recipe/packaged.js'
 import {shortPath} from './find-models.js'
 
-/** The same distance from the source as from the built package. */
-const packagedData: string = fileURLToPath(new URL('../../../data/', import.meta.url))
+const packagedData: string = path.join(packageDirectory, 'data/')
 
 const SKIPPED = /^(?:\.|node_modules$|runs$|models$|package(?:-lock)?\.json$|tsconfig.*\.json$)/
 /** Files that are listed at most */

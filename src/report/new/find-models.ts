@@ -1,13 +1,13 @@
 /** The models that a new recipe may start from: in the directories here, in the hub's cache, in the package, and known ones of the hub. */
 import {readdir} from 'node:fs/promises'
 import path from 'node:path'
-import {fileURLToPath} from 'node:url'
 import {cachedModels} from '../../checkpoint/hub/hub-list.js'
 import {type HubSettings} from '../../checkpoint/hub/hub-settings.js'
 import {isModelDirectory, readModelConfig} from '../../checkpoint/model-directory.js'
 import {MambatuneError} from '../../errors.js'
 import {type MambaConfig, readMambaConfig} from '../../model/config.js'
 import {presetConfig} from '../../model/presets.js'
+import {packageDirectory} from '../../recipe/packaged.js'
 import {countParameters} from '../inspect-model.js'
 import {KNOWN_MODELS} from './known-models.js'
 
@@ -19,8 +19,7 @@ export interface FoundModel {
   readonly parameters: number
 }
 
-/** The same distance from the source as from the built package. */
-const packagedModels: string = fileURLToPath(new URL('../../../models/', import.meta.url))
+const packagedModels: string = path.join(packageDirectory, 'models/')
 
 /** Those of this machine first: of the directory, of the cache, of the package; then those of the hub. Each once. */
 export async function findModels(directory: string, settings: HubSettings): Promise<readonly FoundModel[]> {
