@@ -28,10 +28,10 @@ export function presetFiles() {
 
 /** Bytes of a step on a GPU in f16 with all activations kept and computed again, and how many numbers there are. */
 async function estimates() {
-  const [{presetConfig}, {estimateMemory}, {parameterSpecs}, {countParameters}, {methodSchemas}] = await Promise.all([
+  const [{presetConfig}, {estimateMemory}, {trainedNumbers}, {countParameters}, {methodSchemas}] = await Promise.all([
     import('../dist/model/presets.js'),
     import('../dist/train/memory-estimate.js'),
-    import('../dist/peft/adapter-set.js'),
+    import('../dist/report/plan.js'),
     import('../dist/report/inspect-model.js'),
     import('../dist/peft/method-settings.js'),
   ])
@@ -43,10 +43,9 @@ async function estimates() {
     const adapters = [schema.parse(settings)]
     const step = {adapters, config, device: 'gpu', length: model.length, precision: 'f16', rows: model.batch}
     const totalWith = async (checkpointing) => (await estimateMemory({...step, checkpointing})).total
-    const trained = [...parameterSpecs(adapters, config).values()].map(({shape}) => shape.reduce((a, b) => a * b, 1))
     result[name] = {
       base: countParameters(config),
-      trained: trained.reduce((sum, count) => sum + count, 0),
+      trained: trainedNumbers(adapters, config),
       none: await totalWith('none'),
       block: await totalWith('block'),
     }

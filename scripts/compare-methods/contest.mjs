@@ -2,10 +2,11 @@
 import path from 'node:path'
 import {NumericError} from '../../dist/errors.js'
 import {evaluate} from '../../dist/train/evaluate.js'
-import {AdapterSet, parameterSpecs} from '../../dist/peft/adapter-set.js'
+import {AdapterSet} from '../../dist/peft/adapter-set.js'
 import {parseRecipe} from '../../dist/recipe/load.js'
 import {readData} from '../../dist/recipe/run-data.js'
 import {trainSettings} from '../../dist/recipe/settings.js'
+import {trainedNumbers} from '../../dist/report/plan.js'
 import {startAdapters} from '../../dist/train/start-adapters.js'
 import {train} from '../../dist/train/train.js'
 import {BUDGETS, CONTENDERS, FULL, NEAR} from './contenders.mjs'
@@ -66,11 +67,7 @@ export async function rowsOf(model, task, steps) {
 function trainedBy(adapters, model, config) {
   try {
     const recipe = recipeOf({adapters, model, steps: 1, task: 'definitions'})
-    let count = 0
-    for (const {frozen, shape} of parameterSpecs(recipe.adapters, config).values()) {
-      if (frozen === undefined) count += shape.reduce((size, length) => size * length, 1)
-    }
-    return count
+    return trainedNumbers(recipe.adapters, config)
   } catch {
     return null
   }

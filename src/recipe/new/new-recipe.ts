@@ -7,7 +7,7 @@ import {type AdapterEntry} from './adapter-entries.js'
 import {budgetText} from './budget.js'
 import {type Draft} from './draft.js'
 import {goalFacts} from './goals.js'
-import {type RowFacts} from './row-facts.js'
+import {counted, type RowFacts} from './row-facts.js'
 import {commented, keyLine} from './yaml-lines.js'
 
 export interface NewRecipe {
@@ -33,8 +33,6 @@ export function newRecipe(draft: Draft, file: string, fitting: readonly string[]
   ].join('\n')
   return {recipe: parseRecipe(text, file), text}
 }
-
-const counted = (count: number): string => count.toLocaleString('en-US')
 
 function opening({choices: {data, goal, model, out}, method}: Draft, file: string): string[] {
   return [

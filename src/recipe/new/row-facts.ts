@@ -37,7 +37,8 @@ const LONGEST: Readonly<Record<Kind, number>> = {cpu: 1024, gpu: 2048, tensorflo
 const PIECE: Readonly<Record<Kind, number>> = {cpu: 128, gpu: 512, tensorflow: 128}
 const GRAIN = 32
 
-const counted = (count: number): string => count.toLocaleString('en-US')
+/** '1,345' */
+export const counted = (count: number): string => count.toLocaleString('en-US')
 
 /** data.max_length */
 export function rowLength({isPlainText, longest, percentile95}: RowFacts, device: Kind): Reasoned {
