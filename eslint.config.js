@@ -15,7 +15,7 @@ const nodeGlobals = {
 
 export default defineConfig(
   // The kernels are AssemblyScript, which looks like TypeScript and is not; their compiler checks them.
-  globalIgnores(['dist', 'build', 'coverage', 'runs', 'src/ops/kernels']),
+  globalIgnores(['dist', 'build', 'coverage', 'program', 'runs', 'src/ops/kernels']),
   {
     extends: [js.configs.recommended],
     files: ['**/*.{ts,js,mjs,cjs}'],

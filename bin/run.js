@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-import {execute} from '@oclif/core'
 import {existsSync} from 'node:fs'
 
-if (existsSync(new URL('../dist/commands', import.meta.url))) {
+if (existsSync(new URL('../program/commands', import.meta.url))) {
+  const {execute} = await import('../program/cli/execute.js')
   await execute({dir: import.meta.url})
 } else {
   console.error(' ✖ mambatune is not built.\n   Try: npm run build')

@@ -25,7 +25,7 @@ import {fileURLToPath} from 'node:url'
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
 const DAWN = 'node_modules/webgpu/dist/linux-x64/dawn.node'
-const PROGRAM = ['bench', 'bin', 'build', 'dist', 'oclif.manifest.json', 'package.json', 'scripts']
+const PROGRAM = ['bench', 'bin', 'build', 'dist', 'oclif.manifest.json', 'package.json', 'program', 'scripts']
 const ASSETS = ['data', 'models', 'recipes']
 
 /** The Vulkan loader, and EGL's dispatcher: without it NVIDIA's Vulkan driver answers nothing where there is no X11. */
