@@ -11,13 +11,14 @@ import {fileURLToPath} from 'node:url'
 import * as tf from '@tensorflow/tfjs-core'
 import {type BackendWasm, setThreadsCount, setWasmPaths} from '@tensorflow/tfjs-backend-wasm'
 import {DeviceError, MemoryError} from '../errors.js'
+import {trueWorkers, withFewWorkers} from './worker-pool-size.js'
 
 /** XNNPACK's pool is compiled for eight workers at most. */
 const MOST_THREADS = 8
 
 interface EmscriptenThreads {
   readonly runningWorkers: readonly {unref(): void}[]
-  readonly unusedWorkers: readonly {unref(): void}[]
+  unusedWorkers: readonly {unref(): void}[]
 }
 
 /** The part of TensorFlow.js's WebAssembly backend that our kernels need and that its types leave out. */
@@ -47,7 +48,7 @@ export async function startWasm(threads: number): Promise<tf.KernelBackend> {
   URL.createObjectURL = () => fileURLToPath(new URL('wasm-thread.cjs', import.meta.url))
   os.cpus = () => Array.from({length: 2 * threads}, () => realCpus()[0])
   try {
-    if (!(await tf.setBackend('wasm'))) {
+    if (!(await withFewWorkers(threads, () => tf.setBackend('wasm')))) {
       throw new DeviceError('The WebAssembly backend of TensorFlow.js did not start.', {hint: 'Use Node 20, 22 or 24.'})
     }
   } finally {
@@ -62,6 +63,7 @@ export async function startWasm(threads: number): Promise<tf.KernelBackend> {
 /** Idle kernel threads must not keep the program running; Emscripten holds on to those that have started. */
 function letProcessEnd(backend: unknown): void {
   const threads = (backend as WasmHeap).wasm.PThread
+  if (threads) threads.unusedWorkers = trueWorkers(threads.unusedWorkers)
   for (const worker of [...(threads?.runningWorkers ?? []), ...(threads?.unusedWorkers ?? [])]) worker.unref()
 }
 

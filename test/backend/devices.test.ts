@@ -1,4 +1,5 @@
 import os from 'node:os'
+import workerThreads, {Worker} from 'node:worker_threads'
 import {getThreadsCount} from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
 import {afterAll, beforeAll, describe, expect, test} from '@jest/globals'
@@ -59,12 +60,20 @@ describe('the cpu device', () => {
     expect(getThreadsCount()).toBe(availableThreads())
   })
 
+  test('has no more workers than threads, and all of them are threads', () => {
+    const {runningWorkers = [], unusedWorkers = []} = wasmHeap(tf.backend())?.wasm.PThread ?? {}
+    const workers = [...runningWorkers, ...unusedWorkers]
+    expect(workers).toHaveLength(availableThreads())
+    for (const worker of workers) expect(worker).toBeInstanceOf(Worker)
+  })
+
   test('shares its memory with our kernels', () => {
     expect(wasmHeap(tf.backend())).not.toBeNull()
   })
 
   test('leaves the platform as it was', () => {
     expect(os.cpus().length).toBe(processors)
+    expect(workerThreads.Worker).toBe(Worker)
     const url = URL.createObjectURL(new Blob([]))
     expect(url).toMatch(/^blob:/)
     URL.revokeObjectURL(url)
