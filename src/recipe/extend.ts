@@ -18,17 +18,22 @@ export const EXTENDS = 'extends'
 /** Offsets of one file stay below this; faults of what is extended come after those of the recipe. */
 const FILE_SPAN = 2 ** 20
 
+export interface ReadExtended extends ReadYaml {
+  /** The recipe's own file and those that it extends. */
+  readonly files: readonly string[]
+}
+
 /** Reads a recipe and all that it extends as one document. Errors: FileError for the recipe itself; the rest are faults. */
 export async function readExtended(
   file: string,
   environment: Environment,
   above: readonly string[] = [],
-): Promise<ReadYaml> {
-  const own = readYamlFile(await readRecipeText(file), file, above.length * FILE_SPAN)
+): Promise<ReadExtended> {
+  const own = {...readYamlFile(await readRecipeText(file), file, above.length * FILE_SPAN), files: [file]}
   const named = valueAt(own.document.value, [EXTENDS])
   if (own.broken || named === undefined) return own
   Reflect.deleteProperty(own.document.value as object, EXTENDS)
-  const fault = (message: string): ReadYaml => ({
+  const fault = (message: string): ReadExtended => ({
     ...own,
     faults: [...own.faults, {message: `${EXTENDS}: ${message}`, place: own.document.places.ofValue([EXTENDS])}],
     broken: true, // without what it extends, most of the recipe would seem to be missing
@@ -56,9 +61,10 @@ async function locate(named: string, from: string): Promise<string> {
   return found !== named || path.isAbsolute(named) ? found : path.join(path.dirname(from), named)
 }
 
-function over(own: ReadYaml, base: ReadYaml): ReadYaml {
+function over(own: ReadExtended, base: ReadExtended): ReadExtended {
   const faults: PlacedFault[] = [...own.faults, ...base.faults]
-  if (base.broken) return {...base, faults}
+  const files = [...own.files, ...base.files]
+  if (base.broken) return {...base, faults, files}
   const value = merged(own.document.value, base.document.value)
   const isBoth = (at: readonly PropertyKey[]): boolean =>
     [own, base].every(({document}) => isMapping(valueAt(document.value, at)))
@@ -66,6 +72,7 @@ function over(own: ReadYaml, base: ReadYaml): ReadYaml {
     broken: false,
     document: {places: Places.over(own.document.places, base.document.places, isBoth), value},
     faults,
+    files,
   }
 }
 

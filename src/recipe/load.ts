@@ -33,8 +33,8 @@ export async function loadRecipe(
   overrides: readonly string[] = [],
   environment: Environment = {},
 ): Promise<LoadedRecipe> {
-  const recipe = finish(await readExtended(file, environment), file, overrides, environment)
-  return {file, recipe: withPackagedFiles(recipe, file)}
+  const read = await readExtended(file, environment)
+  return {file, recipe: withPackagedFiles(finish(read, file, overrides, environment), read.files)}
 }
 
 /** Checks the text of a recipe, which extends none; `label` names it in messages. */

@@ -7,9 +7,9 @@ import path from 'node:path'
 import {packageDirectory, packagedRecipes} from './packaged.js'
 import {type Recipe} from './schema.js'
 
-/** The recipe of a file; any other than a packaged one stays as it is. */
-export function withPackagedFiles(recipe: Recipe, file: string): Recipe {
-  if (path.resolve(path.dirname(file)) !== path.resolve(packagedRecipes)) return recipe
+/** The recipe of a file and those that it extends; where none of them is a packaged one it stays as it is. */
+export function withPackagedFiles(recipe: Recipe, files: readonly string[]): Recipe {
+  if (!files.some((file) => path.resolve(path.dirname(file)) === path.resolve(packagedRecipes))) return recipe
   const {data, model} = recipe
   return {
     ...recipe,

@@ -55,6 +55,15 @@ test('one that is named in any directory finds the models and data that come wit
   })
 })
 
+test('one that a recipe elsewhere extends finds them too', async () => {
+  await mkdir(inWork('other'), {recursive: true})
+  await writeFile(inWork('other/mine.yaml'), 'extends: text-kjv\nseed: 2\n')
+  const {code, stdout} = await runCommand(['recipe', 'show', './mine.yaml', '--resolved'], {cwd: inWork('other')})
+  expect(code).toBe(0)
+  const model = {base: resolve(root, 'models/tiny-mamba')}
+  expect(parseRecipe(stdout, 'shown')).toMatchObject({model, seed: 2})
+})
+
 describe.each(recipes)('recipe $name', ({file, name}) => {
   test('is valid, its files are in the package, and its model too or on the hub', async () => {
     const {recipe} = await loadRecipe(file)
