@@ -37,12 +37,14 @@ function warmupText({steps, trainable_parameters: trained}: NonNullable<RunPlan[
 
 function stepsText({problem, rows, steps, steps_per_epoch: perEpoch}: PlannedSteps): string {
   if (rows === null || steps === null || perEpoch === null) return `not known: ${problem ?? 'there is no data'}`
-  return `${formatCount(steps)}, an epoch of ${formatCount(rows)} rows is ${formatCount(perEpoch)}`
+  return `${formatCount(steps)}, an epoch of ${rowsText(rows)} is ${formatCount(perEpoch)}`
 }
+
+const rowsText = (rows: number): string => `${formatCount(rows)} ${rows === 1 ? 'row' : 'rows'}`
 
 function batchText(steps: PlannedSteps): string {
   const {batch_size: rows, gradient_accumulation: batches, length, mean_tokens_per_step: mean} = steps
-  const size = `${rows} rows${batches > 1 ? ` × ${batches}` : ''}, up to ${formatCount(length)} tokens each`
+  const size = `${rowsText(rows)}${batches > 1 ? ` × ${batches}` : ''}, up to ${formatCount(length)} tokens each`
   const known = mean === null ? '' : `, ${formatCount(mean)} without padding on average`
   return `${size}: ${formatCount(steps.tokens_per_step)} tokens a step${known}`
 }
