@@ -1,7 +1,12 @@
 import {beforeAll, describe, expect, test} from '@jest/globals'
+import {type DeviceChoice, startDevice} from '../../src/backend/devices.js'
 import {openModelDirectory} from '../../src/checkpoint/model-directory.js'
 import {loadModel} from '../../src/model/load-model.js'
 import {baseSites} from '../../src/model/sites.js'
+import {mergeAdapter} from '../../src/peft/merge-adapter.js'
+import {probeBatches} from '../../src/peft/probe-batches.js'
+import {loadRecipe} from '../../src/recipe/load.js'
+import {runRecipe} from '../../src/recipe/run-recipe.js'
 import {runCommand} from '../cli/run-command.js'
 import {difference, F32, type Tolerance} from '../support/close.js'
 import {useBackend} from '../support/device.js'
@@ -33,11 +38,13 @@ const SCALARS: Tolerance = {absolute: 0, relative: SUMS}
  * |m̂| at most 1.05 √v̂. A step is thus off by η (1 + 1.05) δ √t / |g|, and all by 2.05 η δ/|g| · Σ√t. Where g is as small as δ
  * its very sign is unsure, and the bound is that of two opposite directions. Storing the weight rounds it once a step.
  */
-function weightTolerance(gradient: Float32Array, index: number, value: number): number {
+function weightTolerance(gradient: Float32Array): (index: number, value: number) => number {
   const error = SUMS * gradient.reduce((largest, g) => Math.max(largest, Math.abs(g)), 0)
   const rootSum = Array.from({length: STEPS}, (_, step) => Math.sqrt(step + 1)).reduce((sum, root) => sum + root)
-  const unsure = (2.05 * error * rootSum) / Math.abs(gradient[index])
-  return LEARNING_RATE * Math.min(2 * 1.05 * STEPS, unsure) + STEPS * ROUNDOFF * Math.abs(value)
+  return (index, value) => {
+    const unsure = (2.05 * error * rootSum) / Math.abs(gradient[index])
+    return LEARNING_RATE * Math.min(2 * 1.05 * STEPS, unsure) + STEPS * ROUNDOFF * Math.abs(value)
+  }
 }
 
 /** Our name of an adapter tensor → the name in PEFT's memory. */
@@ -45,9 +52,29 @@ function peftName(name: string): string {
   return `base_model.model.backbone.${name.replace(/^adapters\.0\./, '')}.default.weight`
 }
 
-const DEVICES_WITH_MODELS = ['cpu', ...(gpuAvailable ? ['gpu'] : [])].flatMap((device) =>
+type Paths = Readonly<Record<'adapter' | 'base' | 'out', string>>
+
+async function mergeByCommand(device: DeviceChoice, {adapter, base, out}: Paths): Promise<unknown> {
+  return jsonOf(await runCommand(['merge', adapter, '--base', base, '--out', out, '--device', device, '--json']))
+}
+
+async function merge(choice: DeviceChoice, paths: Paths): Promise<unknown> {
+  const device = await startDevice(choice, {precision: 'f32'})
+  try {
+    return await mergeAdapter({...paths, anyBase: false, batches: probeBatches, dtype: 'f32', partial: false})
+  } finally {
+    device.close()
+  }
+}
+
+const DEVICES = ['cpu', ...(gpuAvailable ? (['gpu'] as const) : [])] as const
+
+const DEVICES_WITH_MODELS = DEVICES.flatMap((device) =>
   [...PEFT_MODELS, ...MAMBA2_MODELS].map((name) => [device, name] as const),
 )
+
+/** The rest goes through the library: starting a program takes longer than ten steps. */
+const BY_COMMANDS = 'lora'
 
 /** What the references adapt: transformers' Mamba-2 has no x_proj. */
 const targetsOf = (name: string): string[] => (name.startsWith('mamba2') ? ['in_proj'] : ['in_proj', 'x_proj'])
@@ -56,7 +83,7 @@ describe.each(
   DEVICES_WITH_MODELS.flatMap(([device, name]) =>
     ['lora', 'rslora', 'dora'].map((kind) => [device, name, kind] as const),
   ),
-)('on device %s, ten steps on %s with %s, through the commands, equal PEFT', (device, name, kind) => {
+)('on device %s, ten steps on %s with %s equal PEFT', (device, name, kind) => {
   const inWork = workDirectory()
   let reference: Reference
   let trace: Reference
@@ -85,7 +112,11 @@ describe.each(
         schedule: {name: 'constant', warmup: 0},
       },
     })
-    jsonOf(await runCommand(['train', recipe, '--device', device, '--set', 'model.dtype=f32', '--json']))
+    if (kind === BY_COMMANDS) {
+      jsonOf(await runCommand(['train', recipe, '--device', device, '--set', 'model.dtype=f32', '--json']))
+    } else {
+      await runRecipe({device, report: () => {}, ...(await loadRecipe(recipe, ['model.dtype=f32']))})
+    }
     ;({steps} = await readMetrics(inWork('run')))
     trained = await readReference(inWork('run', 'adapter', 'adapter.safetensors'))
   })
@@ -105,11 +136,11 @@ describe.each(
     const expected = trace.names.filter((tensor) => tensor.startsWith('trace.final.'))
     expect(trained.names.map((tensor) => `trace.final.${peftName(tensor)}`).sort()).toEqual([...expected].sort())
     const wrong = trained.names.flatMap((tensor) => {
-      const gradient = trace.floats(`grad.${peftName(tensor)}`)
+      const tolerance = weightTolerance(trace.floats(`grad.${peftName(tensor)}`))
       const final = trace.floats(`trace.final.${peftName(tensor)}`)
       expect(trained.shape(tensor)).toEqual(trace.shape(`trace.final.${peftName(tensor)}`))
       return Array.from(trained.floats(tensor)).flatMap((value, index) =>
-        Math.abs(value - final[index]) <= weightTolerance(gradient, index, final[index])
+        Math.abs(value - final[index]) <= tolerance(index, final[index])
           ? []
           : [`${tensor}[${index}] is ${value}, expected ${final[index]}`],
       )
@@ -118,11 +149,9 @@ describe.each(
   })
 
   test('in the logits of the merged checkpoint', async () => {
-    const merge = ['merge', inWork('run', 'adapter'), '--base', goldenPath(name), '--out', inWork('merged')]
-    expect(jsonOf(await runCommand([...merge, '--device', device, '--json']))).toMatchObject({
-      changed_tensors: 2 * targetsOf(name).length,
-      passed: true,
-    })
+    const paths = {adapter: inWork('run', 'adapter'), base: goldenPath(name), out: inWork('merged')}
+    const report = await (kind === BY_COMMANDS ? mergeByCommand(device, paths) : merge(device, paths))
+    expect(report).toMatchObject({changed_tensors: 2 * targetsOf(name).length, passed: true})
     await useBackend('wasm')
     const model = await loadModel(await openModelDirectory(inWork('merged')))
     const sites = baseSites(model.weights)
