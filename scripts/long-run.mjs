@@ -68,13 +68,14 @@ const every = Math.ceil(Number(steps) / 10)
 let since = performance.now()
 
 async function sample(step) {
+  // At once: while this waits, the next step begins.
+  const {numBytes, numTensors} = tf.memory()
+  const gpu = gpuBackend()?.gpuMemory().live ?? 0
   const files = await readdir('/proc/self/fd').catch(() => [])
   const ms = (performance.now() - since) / every
   since = performance.now()
-  const {numBytes, numTensors} = tf.memory()
   collect()
   const {arrayBuffers, heapUsed, rss} = process.memoryUsage()
-  const gpu = gpuBackend()?.gpuMemory().live ?? 0
   const line = (1000 * writing.ms) / writing.lines
   Object.assign(writing, {lines: 0, ms: 0})
   samples.push({step, line, rss, heap: heapUsed + arrayBuffers, files: files.length, numTensors, numBytes, gpu, ms})
