@@ -6,7 +6,7 @@ import {type Choices, type Draft, draftOf} from '../../recipe/new/draft.js'
 import {type Goal, GOALS} from '../../recipe/new/goals.js'
 import {METHOD_PRESETS, type MethodPreset} from '../../recipe/new/method-names.js'
 import {chooseMethod} from '../../recipe/new/method-presets.js'
-import {type RowFacts, withHeldOut} from '../../recipe/new/row-facts.js'
+import {paddedLength, type RowFacts, withHeldOut} from '../../recipe/new/row-facts.js'
 import {validationShare} from '../../recipe/validation-share.js'
 import {secondsPerStep} from '../../report/new/run-time.js'
 import {measureSpeed, type TrainingSpeed} from '../../report/new/training-speed.js'
@@ -76,7 +76,8 @@ export async function speedOf(facts: Facts): Promise<TrainingSpeed | null> {
   const {batch, choices, facts: known, length} = await draftSoFar(facts, null)
   const {method, model} = choices
   const rows = batch.value
-  const key = `${model} ${method} ${rows} ${length.value}`
+  const padded = paddedLength(known.rows, length.value) // where rows are short, a step is small, and slower for its tokens
+  const key = `${model} ${method} ${rows} ${padded}`
   return facts.once('speed', key, async () => {
     const {gpuMemory, reporter} = facts.options
     reporter.step('Measuring how fast this machine trains')
@@ -87,7 +88,7 @@ export async function speedOf(facts: Facts): Promise<TrainingSpeed | null> {
         config: known.config,
         device: known.device,
         gpuMemory,
-        length: length.value,
+        length: padded,
         rows,
       })
     } catch (error) {
