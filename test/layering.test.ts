@@ -24,7 +24,8 @@ const ORDER: readonly (readonly string[])[] = [
   ['index.ts'],
 ]
 
-const EDGE = /^src\/(cli|commands)\//
+/** Who may print and use the process; a process of its own speaks to the one that began it. */
+const EDGE = /^src\/(cli|commands)\/|-process\.mjs$/
 const KERNELS = 'src/ops/kernels/'
 const SOURCE = /\.(ts|mjs|cjs|js)$/
 

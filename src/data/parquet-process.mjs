@@ -1,0 +1,25 @@
+/** The process of parquet-decoder.ts: told a file, and then to go on, it answers with the next rows, or with what failed. */
+import process from 'node:process'
+import {openParquet} from './parquet-groups.mjs'
+
+/** Rows of an answer */
+const PIECE = 4096
+
+let pieces
+
+process.on('message', ({file}) => {
+  if (file !== null) pieces = piecesOf(file)
+  pieces.next().then(
+    ({done, value: rows = []}) => process.send({isLast: done, rows}),
+    ({code, errno, message, path, syscall}) =>
+      process.send({failure: {code, errno, message: String(message), path, syscall}}),
+  )
+})
+
+async function* piecesOf(file) {
+  const {groups, rows} = await openParquet(file)
+  for (let group = 0; group < groups; group++) {
+    const all = await rows(group)
+    for (let first = 0; first < all.length; first += PIECE) yield all.slice(first, first + PIECE)
+  }
+}
