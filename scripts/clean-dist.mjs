@@ -1,4 +1,4 @@
-// Removes the compiled tree, so that a file deleted from src/ does not live on as a command or a module.
+// Removes the compiled tree and what is bundled of it, so that a file deleted from src/ does not live on as a command or a module.
 import {rmSync} from 'node:fs'
 
 for (const made of ['../dist', '../program', '../oclif.manifest.json']) {
