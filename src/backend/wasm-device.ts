@@ -45,25 +45,31 @@ export async function startWasm(threads: number): Promise<tf.KernelBackend> {
   setWasmPaths(fileURLToPath(new URL('../../build/', import.meta.url)))
   const realCreateObjectUrl = URL.createObjectURL.bind(URL)
   const realCpus = os.cpus.bind(os)
-  URL.createObjectURL = () => fileURLToPath(new URL('wasm-thread.cjs', import.meta.url))
+  const script = fileURLToPath(new URL('wasm-thread.cjs', import.meta.url))
+  URL.createObjectURL = () => script
   os.cpus = () => Array.from({length: 2 * threads}, () => realCpus()[0])
   try {
-    if (!(await withFewWorkers(threads, () => tf.setBackend('wasm')))) {
+    if (!(await withFewWorkers({script, threads}, () => tf.setBackend('wasm')))) {
       throw new DeviceError('The WebAssembly backend of TensorFlow.js did not start.', {hint: 'Use Node 20, 22 or 24.'})
     }
   } finally {
     URL.createObjectURL = realCreateObjectUrl
     os.cpus = realCpus
   }
+  takeOutStandIns(tf.backend())
   letProcessEnd(tf.backend())
   refuseFailedAllocations(tf.backend())
   return tf.backend()
 }
 
+function takeOutStandIns(backend: unknown): void {
+  const threads = (backend as WasmHeap).wasm.PThread
+  if (threads) threads.unusedWorkers = trueWorkers(threads.unusedWorkers)
+}
+
 /** Idle kernel threads must not keep the program running; Emscripten holds on to those that have started. */
 function letProcessEnd(backend: unknown): void {
   const threads = (backend as WasmHeap).wasm.PThread
-  if (threads) threads.unusedWorkers = trueWorkers(threads.unusedWorkers)
   for (const worker of [...(threads?.runningWorkers ?? []), ...(threads?.unusedWorkers ?? [])]) worker.unref()
 }
 

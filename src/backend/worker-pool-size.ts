@@ -4,7 +4,7 @@
  * asked for are stand-ins that say that they are ready, and are taken out of the pool afterwards.
  */
 import {EventEmitter} from 'node:events'
-import workerThreads from 'node:worker_threads'
+import workerThreads, {Worker} from 'node:worker_threads'
 
 /** PTHREAD_POOL_SIZE of the build. */
 const POOL = 8
@@ -16,26 +16,35 @@ class StandIn extends EventEmitter {
   }
 
   unref(): void {}
+
+  terminate(): Promise<number> {
+    return Promise.resolve(0)
+  }
 }
 
-/** Runs `start`, in which Emscripten makes its pool, with `threads` true workers in it, the last ones, which it takes first. */
-export async function withFewWorkers<Result>(threads: number, start: () => Promise<Result>): Promise<Result> {
-  const {Worker} = workerThreads
+/**
+ * Runs `start`, in which Emscripten makes its pool of workers that run `script`, with `threads` true ones in it: the last, which
+ * it takes first. Workers that anybody else starts meanwhile are what they are.
+ */
+export async function withFewWorkers<Result>(
+  {script, threads}: {readonly script: string; readonly threads: number},
+  start: () => Promise<Result>,
+): Promise<Result> {
   let standIns = POOL - Math.min(threads, POOL)
-  const make = (...args: ConstructorParameters<typeof Worker>): object => {
-    standIns -= 1
-    return standIns >= 0 ? new StandIn() : new Worker(...args)
-  }
   // `function`, because it is called with `new`.
-  workerThreads.Worker = function (...args: ConstructorParameters<typeof Worker>) {
-    return make(...args)
+  const make = function (...args: ConstructorParameters<typeof Worker>): object {
+    if (args[0] !== script || standIns === 0) return new Worker(...args)
+    standIns -= 1
+    return new StandIn()
   } as unknown as typeof Worker
+  workerThreads.Worker = make
   try {
     return await start()
   } finally {
     workerThreads.Worker = Worker
     // The glue makes a global of it, from which it takes workers later.
-    Object.assign(globalThis, {Worker})
+    const global = globalThis as {Worker?: unknown}
+    if (global.Worker === make) global.Worker = Worker
   }
 }
 
