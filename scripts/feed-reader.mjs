@@ -10,8 +10,8 @@ import {MambatuneError} from '../dist/errors.js'
 /** Milliseconds of a processor that no file of these sizes may take; on a busy machine the clock says more. */
 const LIMIT = 5000
 
-/** Milliseconds by the clock after which a reader waits for something that does not come. */
-const PATIENCE = 120_000
+/** Milliseconds by the clock after which a reader must be waiting for what does not come. */
+const PATIENCE = 90_000
 
 /** Cases between two looks for what was left behind, which stays until it is seen. */
 const LOOK = 25

@@ -21,6 +21,9 @@ const MEBIBYTE = 2 ** 20
 /** Growth of the heap, collected, over the second half that is still flat: compiled code and the like. */
 const SLACK = 2 * MEBIBYTE
 
+/** Share by which the lowest resident memory of the second half may be above that of the first: a driver keeps more or less. */
+const RESIDENT_SLACK = 0.03
+
 /** Microseconds for a line of metrics: more would slow a step. */
 const SLOW_LINE = 200
 
@@ -100,7 +103,7 @@ const lowest = (some) => Math.min(...some.map(({rss}) => rss))
 const half = Math.floor(samples.length / 2)
 const isFlat =
   last.heap - middle.heap < SLACK &&
-  lowest(samples.slice(half)) - lowest(samples.slice(1, half)) < SLACK &&
+  lowest(samples.slice(half)) < (1 + RESIDENT_SLACK) * lowest(samples.slice(1, half)) &&
   last.files <= middle.files &&
   last.numTensors === middle.numTensors &&
   last.gpu === middle.gpu &&
