@@ -1,6 +1,6 @@
 /**
  * Recipes that come with mambatune name models and data that come with it too: `models/tiny-mamba`, `data/kjv.train.txt`. Where the
- * directory in which a command is run has no such file, the one of the package is meant.
+ * directory in which a command is run has no such file, the one of the package is meant; in a recipe that extends one of them too.
  */
 import {existsSync} from 'node:fs'
 import path from 'node:path'

@@ -82,12 +82,15 @@ describe('generate', () => {
     })
     const text = tokenizer.decode(expected)
     let printed = ''
-    for await (const piece of child.stdout.setEncoding('utf8') as AsyncIterable<string>) {
-      printed += piece
-      if (printed.length >= text.length) break
+    try {
+      for await (const piece of child.stdout.setEncoding('utf8') as AsyncIterable<string>) {
+        printed += piece
+        if (printed.length >= text.length) break
+      }
+      expect(printed.slice(0, text.length)).toBe(text)
+      expect(child.exitCode).toBeNull()
+    } finally {
+      child.kill('SIGKILL')
     }
-    expect(printed.slice(0, text.length)).toBe(text)
-    expect(child.exitCode).toBeNull()
-    child.kill('SIGKILL')
   })
 })

@@ -60,8 +60,11 @@ test('one that a recipe elsewhere extends finds them too', async () => {
   await writeFile(inWork('other/mine.yaml'), 'extends: text-kjv\nseed: 2\n')
   const {code, stdout} = await runCommand(['recipe', 'show', './mine.yaml', '--resolved'], {cwd: inWork('other')})
   expect(code).toBe(0)
-  const model = {base: resolve(root, 'models/tiny-mamba')}
-  expect(parseRecipe(stdout, 'shown')).toMatchObject({model, seed: 2})
+  expect(parseRecipe(stdout, 'shown')).toMatchObject({
+    data: {train: resolve(root, 'data/kjv.train.txt')},
+    model: {base: resolve(root, 'models/tiny-mamba')},
+    seed: 2,
+  })
 })
 
 describe.each(recipes)('recipe $name', ({file, name}) => {
