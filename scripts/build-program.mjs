@@ -36,7 +36,7 @@ const COMMONJS = [
  * Packages that name their own place and need no file there: oclif, whose package.json we do without; Emscripten's glue,
  * which is told where its files are; ejs in the text of templates; the hub's client in a variable that it does not use.
  */
-const MAY_LOOK = /^node_modules\/(?:@huggingface\/hub|@oclif\/core|@tensorflow\/tfjs-backend-wasm|ejs)\//
+const MAY_LOOK = /(?:^|\/)node_modules\/(?:@huggingface\/hub|@oclif\/core|@tensorflow\/tfjs-backend-wasm|ejs)\//
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const {metafile, outputFiles} = await build({
