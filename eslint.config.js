@@ -58,7 +58,7 @@ export default defineConfig(
     // Printing and the process belong to cli, commands and bin; test/layering.test.ts holds the imports to the layers.
     files: ['src/**/*.{ts,mjs,cjs}'],
     // A process of its own may speak to the one that began it.
-    ignores: ['src/cli/**', 'src/commands/**', 'src/data/parquet-process.mjs'],
+    ignores: ['src/cli/**', 'src/commands/**', 'src/**/*-process.mjs'],
     rules: {
       'no-console': 'error',
       'no-restricted-globals': ['error', 'process'],

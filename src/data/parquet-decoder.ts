@@ -33,12 +33,13 @@ export class ParquetDecoder {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'], // what V8 prints as it ends says nothing to a user
     })
+    this.child.on('error', () => {}) // without a file, a process that fails is nobody's loss
   }
 
   /** One that is idle, or a new one; `memory` is MiB of a row group, as objects. */
   static take(memory: number): ParquetDecoder {
     const {idle} = ParquetDecoder
-    const decoder = idle?.memory === memory ? idle : new ParquetDecoder(memory)
+    const decoder = idle?.child.connected && idle.memory === memory ? idle : new ParquetDecoder(memory)
     if (decoder === idle) ParquetDecoder.idle = null
     clearTimeout(decoder.timer)
     decoder.child.ref()

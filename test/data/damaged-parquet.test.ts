@@ -1,8 +1,14 @@
 /** Parquet on which hyparquet never ends, or that ends the process which reads it. */
 import {expect, test} from '@jest/globals'
+import {spawn} from 'node:child_process'
+import {writeFile} from 'node:fs/promises'
+import {setTimeout} from 'node:timers/promises'
 import {FaultList} from '../../src/data/fault-list.js'
 import {readParquet} from '../../src/data/parquet-rows.js'
 import {repository, runNode} from '../cli/run-command.js'
+import {workDirectory} from '../support/work-directory.js'
+
+const inWork = workDirectory()
 
 const LIMITS = {memory: 2048, patience: 60_000, patiencePerMib: 0}
 
@@ -49,4 +55,29 @@ test('a program that has read a file ends', async () => {
   ])
   expect({code, rows: stdout.trim().split('\n').length}).toEqual({code: 0, rows: 2})
   expect(performance.now() - began).toBeLessThan(20_000)
+})
+
+test('the process that decodes ends with the one that began it, however busy it is', async () => {
+  const watch = `file://${repository}/src/data/watch-parent-process.mjs`
+  await writeFile(
+    inWork('busy.mjs'),
+    `import {Worker} from 'node:worker_threads'
+     new Worker(new URL('${watch}'), {workerData: {parent: process.ppid}})
+     setTimeout(() => process.stdout.write(String(process.pid), () => { for (;;); }), 500)`,
+  )
+  const begin = `require('node:child_process').spawn(process.execPath, [process.argv[1]], {stdio: 'inherit'})`
+  const parent = spawn(process.execPath, ['--eval', begin, inWork('busy.mjs')], {stdio: ['ignore', 'pipe', 'ignore']})
+  const pid = Number(String(await new Promise((resolve) => parent.stdout.once('data', resolve))))
+  parent.kill('SIGKILL')
+  const isThere = (): boolean => {
+    try {
+      return process.kill(pid, 0)
+    } catch {
+      return false
+    }
+  }
+  for (let tries = 0; isThere() && tries < 300; tries++) await setTimeout(100)
+  const isLeft = isThere()
+  if (isLeft) process.kill(pid, 'SIGKILL')
+  expect(isLeft).toBe(false)
 })
