@@ -22,6 +22,7 @@ export type Decoded =
 
 export class ParquetDecoder {
   private static idle: ParquetDecoder | null = null
+  private isBusy = false
   private isOver = false
   private readonly child: ChildProcess
   private timer: NodeJS.Timeout | undefined
@@ -64,17 +65,19 @@ export class ParquetDecoder {
       )
     const onError = ({message}: Error): void => fail(message)
     const timer = startTimer(() => fail(`it was not decoded in ${Math.ceil(patience / 1000)} s`), patience)
+    this.isBusy = true
     this.child.once('message', answered).once('exit', onEnd).once('error', onError)
     this.child.send({file})
     const decoded = await answer
+    this.isBusy = false
     clearTimeout(timer)
     this.child.off('message', answered).off('exit', onEnd).off('error', onError)
     return decoded
   }
 
-  /** Afterwards the process belongs to the next file, or is ended if it failed. */
+  /** Afterwards the process belongs to the next file, or is ended if it failed or is at work. */
   release(): void {
-    if (this.isOver || ParquetDecoder.idle) {
+    if (this.isBusy || this.isOver || ParquetDecoder.idle) {
       this.end()
       return
     }

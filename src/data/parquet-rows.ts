@@ -3,7 +3,7 @@ import {stat} from 'node:fs/promises'
 import path from 'node:path'
 import {type FaultList} from './fault-list.js'
 import {type JsonRow} from './json-rows.js'
-import {ParquetDecoder} from './parquet-decoder.js'
+import {type Decoded, ParquetDecoder} from './parquet-decoder.js'
 
 interface Limits {
   /** MiB of a row group, as objects */
@@ -23,16 +23,18 @@ export async function* readParquet(file: string, faults: FaultList, limits = LIM
   const decoder = ParquetDecoder.take(memory)
   let row = 1
   try {
-    for (let begins = true, isLast = false; !isLast; begins = false) {
-      const decoded = await decoder.decode(begins ? path.resolve(file) : null, longest)
+    let next: Promise<Decoded> | null = decoder.decode(path.resolve(file), longest)
+    while (next) {
+      const decoded: Decoded = await next
       if (decoded.failure) {
         const {errno, message} = decoded.failure
         if (errno !== undefined) throw Object.assign(new Error(message), decoded.failure)
         faults.add(`${file}:${row}`, `is not Parquet that can be read: ${message}`)
         return
       }
+      // The process goes on while these are used.
+      next = decoded.isLast ? null : decoder.decode(null, longest)
       for (const value of decoded.rows) yield {value, where: `${file}:${row++}`}
-      ;({isLast} = decoded)
     }
   } finally {
     decoder.release()
