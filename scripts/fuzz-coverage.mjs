@@ -36,6 +36,14 @@ const ownPlaces = {
   },
 }
 
+/** What runs in a process of its own would not be seen. */
+const oneProcess = {
+  name: 'one process',
+  setup({onResolve}) {
+    onResolve({filter: /\/parquet-decoder\.js$/}, () => ({path: path.join(home, 'parquet-in-process.mjs')}))
+  },
+}
+
 async function bundled(directory) {
   const outfile = path.join(directory, 'target.cjs')
   await build({
@@ -47,7 +55,7 @@ async function bundled(directory) {
     logLevel: 'error',
     outfile,
     platform: 'node',
-    plugins: [ownPlaces],
+    plugins: [oneProcess, ownPlaces],
     target: 'node20',
   })
   return outfile

@@ -7,25 +7,25 @@ import {asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSc
 import {compressors} from 'hyparquet-compressors'
 import {parquetHeader} from 'hyparquet/src/column.js'
 
+/** Rows of a piece at most */
+const PIECE = 4096
+
 /**
  * Errors: those of the file system, and Error for what cannot be read.
  * @param {string} file
- * @returns {Promise<{groups: number, rows: (group: number) => Promise<unknown[]>}>}
+ * @returns {AsyncGenerator<unknown[], void>}
  */
-export async function openParquet(file) {
+export async function* piecesOf(file) {
   const whole = await asyncBufferFromFile(file)
   const metadata = await parquetMetadataAsync(partsOf(whole, []))
   checkColumns(leavesOf(parquetSchema(metadata)), metadata)
-  const {row_groups: groups} = metadata
-  const checked = partsOf(whole, groups.flatMap(chunksOf))
-  return {
-    groups: groups.length,
-    async rows(group) {
-      const before = groups.slice(0, group).reduce((sum, {num_rows: count}) => sum + Number(count), 0)
-      const rowEnd = before + Number(groups[group].num_rows)
-      const rows = await parquetReadObjects({compressors, file: checked, metadata, rowEnd, rowStart: before})
-      return rows.map(plain)
-    },
+  const checked = partsOf(whole, metadata.row_groups.flatMap(chunksOf))
+  let rowStart = 0
+  for (const {num_rows: count} of metadata.row_groups) {
+    const rowEnd = rowStart + Number(count)
+    const rows = await parquetReadObjects({compressors, file: checked, metadata, rowEnd, rowStart})
+    for (let first = 0; first < rows.length; first += PIECE) yield rows.slice(first, first + PIECE).map(plain)
+    rowStart = rowEnd
   }
 }
 

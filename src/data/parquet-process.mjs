@@ -1,10 +1,7 @@
 /** The process of parquet-decoder.ts: told a file, and then to go on, it answers with the next rows, or with what failed. */
 import process from 'node:process'
 import {Worker} from 'node:worker_threads'
-import {openParquet} from './parquet-groups.mjs'
-
-/** Rows of an answer */
-const PIECE = 4096
+import {piecesOf} from './parquet-groups.mjs'
 
 let pieces
 
@@ -19,11 +16,3 @@ process.on('message', ({file}) => {
       process.send({failure: {code, errno, message: String(message), path, syscall}}),
   )
 })
-
-async function* piecesOf(file) {
-  const {groups, rows} = await openParquet(file)
-  for (let group = 0; group < groups; group++) {
-    const all = await rows(group)
-    for (let first = 0; first < all.length; first += PIECE) yield all.slice(first, first + PIECE)
-  }
-}
