@@ -11,10 +11,7 @@ import {fileURLToPath} from 'node:url'
 import * as tf from '@tensorflow/tfjs-core'
 import {type BackendWasm, setThreadsCount, setWasmPaths} from '@tensorflow/tfjs-backend-wasm'
 import {DeviceError, MemoryError} from '../errors.js'
-import {trueWorkers, withFewWorkers} from './worker-pool-size.js'
-
-/** XNNPACK's pool is compiled for eight workers at most. */
-const MOST_THREADS = 8
+import {POOL_SIZE, trueWorkers, withFewWorkers} from './worker-pool-size.js'
 
 interface EmscriptenThreads {
   readonly runningWorkers: readonly {unref(): void}[]
@@ -34,7 +31,7 @@ export interface WasmHeap {
 
 /** Threads for kernels: the processors that this process may use, eight at most. */
 export function availableThreads(): number {
-  return Math.max(1, Math.min(MOST_THREADS, os.availableParallelism()))
+  return Math.max(1, Math.min(POOL_SIZE, os.availableParallelism()))
 }
 
 /** Makes `wasm` the current TensorFlow.js backend, with `threads` threads where the platform allows it. */

@@ -6,8 +6,8 @@
 import {EventEmitter} from 'node:events'
 import workerThreads, {Worker} from 'node:worker_threads'
 
-/** PTHREAD_POOL_SIZE of the build. */
-const POOL = 8
+/** Workers that the build is compiled for, its PTHREAD_POOL_SIZE; XNNPACK uses no more. */
+export const POOL_SIZE = 8
 
 /** What Emscripten's glue does with a worker that has nothing to run. */
 class StandIn extends EventEmitter {
@@ -30,7 +30,7 @@ export async function withFewWorkers<Result>(
   {script, threads}: {readonly script: string; readonly threads: number},
   start: () => Promise<Result>,
 ): Promise<Result> {
-  let standIns = POOL - Math.min(threads, POOL)
+  let standIns = POOL_SIZE - Math.min(threads, POOL_SIZE)
   // `function`, because it is called with `new`.
   const make = function (...args: ConstructorParameters<typeof Worker>): object {
     if (args[0] !== script || standIns === 0) return new Worker(...args)
