@@ -22,6 +22,11 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US')
 }
 
+/** `1 row`, `12,840 rows` */
+export function formatCounted(count: number, unit: string): string {
+  return `${formatCount(count)} ${unit}${count === 1 ? '' : 's'}`
+}
+
 /** `512 B`, `1.2 kB`, `374 MB`, in powers of 1000. */
 export function formatBytes(bytes: number): string {
   let value = bytes

@@ -3,7 +3,7 @@ import {memoryText} from '../backend/gpu/memory-text.js'
 import {type MeasuredStep} from '../report/measure-step.js'
 import {type PlannedSteps, type RunPlan} from '../report/plan.js'
 import {MEMORY_PARTS, type MemoryEstimate} from '../train/memory-parts.js'
-import {formatCount} from './format.js'
+import {formatCount, formatCounted} from './format.js'
 import {formatTable} from './table.js'
 
 export function planText(plan: RunPlan): string {
@@ -37,14 +37,12 @@ function warmupText({steps, trainable_parameters: trained}: NonNullable<RunPlan[
 
 function stepsText({problem, rows, steps, steps_per_epoch: perEpoch}: PlannedSteps): string {
   if (rows === null || steps === null || perEpoch === null) return `not known: ${problem ?? 'there is no data'}`
-  return `${formatCount(steps)}, an epoch of ${rowsText(rows)} is ${formatCount(perEpoch)}`
+  return `${formatCount(steps)}, an epoch of ${formatCounted(rows, 'row')} is ${formatCount(perEpoch)}`
 }
-
-const rowsText = (rows: number): string => `${formatCount(rows)} ${rows === 1 ? 'row' : 'rows'}`
 
 function batchText(steps: PlannedSteps): string {
   const {batch_size: rows, gradient_accumulation: batches, length, mean_tokens_per_step: mean} = steps
-  const size = `${rowsText(rows)}${batches > 1 ? ` × ${batches}` : ''}, up to ${formatCount(length)} tokens each`
+  const size = `${formatCounted(rows, 'row')}${batches > 1 ? ` × ${batches}` : ''}, up to ${formatCount(length)} tokens each`
   const known = mean === null ? '' : `, ${formatCount(mean)} without padding on average`
   return `${size}: ${formatCount(steps.tokens_per_step)} tokens a step${known}`
 }

@@ -1,6 +1,6 @@
 import {expect, test} from '@jest/globals'
 
-import {formatBytes, formatCount, formatDuration} from '../../src/cli/format.js'
+import {formatBytes, formatCount, formatCounted, formatDuration} from '../../src/cli/format.js'
 
 test.each([
   [0, '0s'],
@@ -28,6 +28,10 @@ test.each([
   [1_234_567, '1,234,567'],
 ])('%p is counted as %s', (count, text) => {
   expect(formatCount(count)).toBe(text)
+})
+
+test('a count names its unit, once or many times', () => {
+  expect([0, 1, 12_840].map((count) => formatCounted(count, 'row'))).toEqual(['0 rows', '1 row', '12,840 rows'])
 })
 
 test.each([

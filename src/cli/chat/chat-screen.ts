@@ -1,5 +1,5 @@
 /** What a chat shows: answers on stdout, everything else on stderr, so that a script gets the answers alone. */
-import {formatBytes, formatCount} from '../format.js'
+import {formatBytes, formatCount, formatCounted} from '../format.js'
 import {formatFailure, type Failure} from '../failure.js'
 import {type Signs, type Style} from '../terminal.js'
 
@@ -49,7 +49,7 @@ export class ChatScreen {
     const nothing = tokens <= 1 ? ['nothing was said'] : []
     const ending = {end: nothing, interrupted: ['stopped'], length: ['max_new_tokens reached']}[end]
     const figures = [
-      `${formatCount(tokens)} ${tokens === 1 ? 'token' : 'tokens'}`,
+      formatCounted(tokens, 'token'),
       ...(tokens > 1 ? [`${(tokens / seconds).toFixed(1)} tok/s`] : []),
       `${formatCount(read)} read`,
       `state ${formatBytes(stateBytes)}`,

@@ -4,7 +4,7 @@ import {type Budget, BUDGET_FORMS, budgetFlag, budgetText, parseBudget} from '..
 import {type Draft, draftOf} from '../../recipe/new/draft.js'
 import {runTime} from '../../report/new/run-time.js'
 import {type TrainingSpeed} from '../../report/new/training-speed.js'
-import {formatCount, formatDuration} from '../format.js'
+import {formatCount, formatCounted, formatDuration} from '../format.js'
 import {padEnd} from '../display-width.js'
 import {draftSoFar} from './drafting.js'
 import {type Facts} from './facts.js'
@@ -64,13 +64,11 @@ export function estimateText(budget: Budget, draft: Draft, speed: TrainingSpeed 
   const {choices, facts} = draft
   const own = draftOf({...choices, budget}, facts)
   const time = speed === null ? null : runTime(own, speed.tokensPerSecond)
-  if (time === null) return own.steps === null ? 'as many steps as it has time for' : stepsText(own.steps)
+  if (time === null) return own.steps === null ? 'as many steps as it has time for' : formatCounted(own.steps, 'step')
   const epochs = time.epochs < 0.1 ? time.epochs.toPrecision(1) : time.epochs.toFixed(1)
-  const work = `${stepsText(time.steps)}, ${epochs} epochs`
+  const work = `${formatCounted(time.steps, 'step')}, ${epochs} epochs`
   return budget.unit === 'minutes' ? `about ${work}` : `about ${aboutTime(time.seconds)}, ${work}`
 }
-
-export const stepsText = (steps: number): string => `${formatCount(steps)} step${steps === 1 ? '' : 's'}`
 
 /** Estimates have no seconds in them where there are many minutes. */
 export function aboutTime(seconds: number): string {

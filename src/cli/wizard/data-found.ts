@@ -1,7 +1,7 @@
 /** What a question's data turned out to be: the format and why, how many rows, and one of them as it will be trained on. */
 import {type DataInspection} from '../../report/inspect-data.js'
 import {type DataPreview, type PreviewRow} from '../../report/preview-data.js'
-import {formatCount} from '../format.js'
+import {formatCount, formatCounted} from '../format.js'
 import {previewText} from '../preview-text.js'
 import {type Style} from '../terminal.js'
 
@@ -19,7 +19,7 @@ export function dataFoundText(inspection: DataInspection, preview: DataPreview |
 function countText({duplicates, lengths, rows, supervised_percent: percent, total}: DataInspection): string {
   const same = duplicates > 0 ? `, ${formatCount(duplicates)} of them twice or more` : ''
   const {longest, median, shortest} = lengths
-  return `${formatCount(rows)} ${rows === 1 ? 'row' : 'rows'}${same}: ${formatCount(shortest)} to ${formatCount(longest)} tokens, half up to ${formatCount(median)}; ${formatCount(total)} in all, ${percent.toFixed(0)} % trained`
+  return `${formatCounted(rows, 'row')}${same}: ${formatCount(shortest)} to ${formatCount(longest)} tokens, half up to ${formatCount(median)}; ${formatCount(total)} in all, ${percent.toFixed(0)} % trained`
 }
 
 /** Of a long row the tokens before and behind the place where training begins. */

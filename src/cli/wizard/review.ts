@@ -9,7 +9,8 @@ import {truncate} from '../display-width.js'
 import {findData} from '../locate-data.js'
 import {planText} from '../plan-text.js'
 import {createStyle, hasColour, isInteractive, type Style} from '../terminal.js'
-import {aboutTime, speedText, stepsText} from './ask-budget.js'
+import {formatCounted} from '../format.js'
+import {aboutTime, speedText} from './ask-budget.js'
 import {draftSoFar} from './drafting.js'
 import {type Facts} from './facts.js'
 
@@ -90,7 +91,7 @@ function reviewText(review: Review, style: Style, columns: number | null): strin
 
 function timeText({speed, time}: Review): string {
   if (time === null || speed === null) return 'Time is not known: the speed of this machine was not measured.'
-  return `Time: about ${aboutTime(time.seconds)} for ${stepsText(time.steps)}; ${speedText(speed)}`
+  return `Time: about ${aboutTime(time.seconds)} for ${formatCounted(time.steps, 'step')}; ${speedText(speed)}`
 }
 
 /** Comments step back, and end where the line does. */
