@@ -44,12 +44,17 @@ test('each writes to a directory of its own, and is listed under its model', asy
   expect(recipes.map(({model}) => model)).toEqual(loaded.map(({recipe}) => recipe.model.base))
 })
 
+/** A recipe with its values filled in, as a command sees it in a directory. */
+async function shownIn(directory: string, recipe: string): Promise<unknown> {
+  const {code, stdout} = await runCommand(['recipe', 'show', recipe, '--resolved'], {cwd: inWork(directory)})
+  expect(code).toBe(0)
+  return parseRecipe(stdout, 'shown')
+}
+
 test('one that is named in any directory finds the models and data that come with it', async () => {
   await mkdir(inWork('empty/data'), {recursive: true})
   await writeFile(inWork('empty/data/kjv.validation.txt'), 'mine')
-  const {code, stdout} = await runCommand(['recipe', 'show', 'text-kjv', '--resolved'], {cwd: inWork('empty')})
-  expect(code).toBe(0)
-  expect(parseRecipe(stdout, 'shown')).toMatchObject({
+  expect(await shownIn('empty', 'text-kjv')).toMatchObject({
     data: {train: resolve(root, 'data/kjv.train.txt'), validation: 'data/kjv.validation.txt'},
     model: {base: resolve(root, 'models/tiny-mamba')},
   })
@@ -58,9 +63,7 @@ test('one that is named in any directory finds the models and data that come wit
 test('one that a recipe elsewhere extends finds them too', async () => {
   await mkdir(inWork('other'), {recursive: true})
   await writeFile(inWork('other/mine.yaml'), 'extends: text-kjv\nseed: 2\n')
-  const {code, stdout} = await runCommand(['recipe', 'show', './mine.yaml', '--resolved'], {cwd: inWork('other')})
-  expect(code).toBe(0)
-  expect(parseRecipe(stdout, 'shown')).toMatchObject({
+  expect(await shownIn('other', './mine.yaml')).toMatchObject({
     data: {train: resolve(root, 'data/kjv.train.txt')},
     model: {base: resolve(root, 'models/tiny-mamba')},
     seed: 2,
